@@ -1,0 +1,178 @@
+//! Generates the declarations from the installed DPDK headers and compiles the wrappers of DPDK's
+//! static inline functions. `PKG_CONFIG_PATH` chooses another DPDK than the system's.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bindgen::callbacks::{IntKind, ParseCallbacks};
+
+const HEADER: &str = "src/dpdk.h";
+
+/// The shared libraries that hold what [`FUNCTIONS`] names; DPDK loads its drivers by itself.
+const LIBRARIES: &[&str] = &["rte_eal", "rte_mempool", "rte_mbuf", "rte_ethdev"];
+
+const FUNCTIONS: &[&str] = &[
+    "dpdk_sys_.*",
+    // EAL
+    "rte_eal_(init|cleanup|has_hugepages|has_pci|process_type|get_runtime_dir)",
+    "rte_(version|strerror|socket_id|lcore_id|get_main_lcore)",
+    "rte_thread_(register|unregister)",
+    "rte_log_(set_level|set_level_pattern|set_global_level)",
+    "rte_openlog_stream",
+    "rte_malloc_get_socket_stats",
+    // devices
+    "rte_dev_(probe|remove|name)",
+    "rte_eal_hotplug_(add|remove)",
+    // memory
+    "rte_pktmbuf_(pool_create|alloc|alloc_bulk|free|free_bulk)",
+    "rte_mempool_(free|lookup|avail_count|in_use_count)",
+    // ports
+    "rte_eth_iterator_(init|next|cleanup)",
+    "rte_eth_find_next",
+    "rte_eth_dev_(count_avail|is_valid_port|socket_id|get_port_by_name|get_name_by_port)",
+    "rte_eth_dev_(info_get|configure|adjust_nb_rx_tx_desc|start|stop|close|reset)",
+    "rte_eth_dev_(get_mtu|set_mtu|set_link_up|set_link_down|default_mac_addr_set)",
+    "rte_eth_(rx|tx)_queue_setup",
+    "rte_eth_macaddr_get",
+    "rte_eth_promiscuous_(enable|disable|get)",
+    "rte_eth_allmulticast_(enable|disable|get)",
+    "rte_eth_stats_(get|reset)",
+    "rte_eth_xstats_(get|get_names|reset)",
+    // bursts
+    "rte_eth_(rx|tx)_burst",
+    "rte_eth_tx_done_cleanup",
+    "rte_eth_rx_queue_count",
+    "rte_eth_(rx|tx)_descriptor_status",
+];
+
+const CONSTANTS: &[&str] = &[
+    "DPDK_SYS_.*",
+    "RTE_ETH_(RX|TX)_OFFLOAD_.*",
+    "RTE_ETH_(RX|TX)_DESC_.*",
+    "RTE_ETH_(NAME_MAX_LEN|XSTATS_NAME_SIZE)",
+    "RTE_ETHER_.*",
+    "RTE_LOG_.*",
+    "RTE_MAX_(ETHPORTS|LCORE)",
+    "RTE_MBUF_F_(RX|TX)_.*",
+    "RTE_MBUF_DEFAULT_(BUF_SIZE|DATAROOM)",
+    "RTE_MEMPOOL_CACHE_MAX_SIZE",
+    "RTE_PKTMBUF_HEADROOM",
+    "LCORE_ID_ANY",
+    "SOCKET_ID_ANY",
+];
+
+/// Structs that the product only points to, or whose fields differ between DPDK versions.
+const OPAQUE: &[&str] = &[
+    "rte_bus",
+    "rte_class",
+    "rte_device",
+    "rte_eth_link",
+    "rte_mbuf",
+    "rte_mempool",
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed={HEADER}");
+    for variable in [
+        "PKG_CONFIG",
+        "PKG_CONFIG_PATH",
+        "PKG_CONFIG_LIBDIR",
+        "PKG_CONFIG_SYSROOT_DIR",
+    ] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let cflags = pkg_config("--cflags");
+    generate(&out, &cflags);
+    compile_wrappers(&out, &cflags);
+    link();
+}
+
+/// The flags of libdpdk, whole: `-include rte_config.h` and `-march` matter as much as the paths.
+fn pkg_config(what: &str) -> Vec<String> {
+    let program = env::var("PKG_CONFIG").unwrap_or_else(|_| "pkg-config".into());
+    let output = Command::new(&program)
+        .args([what, "libdpdk"])
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("cannot run {program}: {error}; run scripts/install-packages")
+        });
+    assert!(
+        output.status.success(),
+        "{program} does not find libdpdk; run scripts/install-packages\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .split_whitespace()
+        .map(String::from)
+        .collect()
+}
+
+/// Offload and mbuf flags are 64 bits wide in DPDK, also those whose value fits into 32.
+#[derive(Debug)]
+struct FlagWidth;
+
+impl ParseCallbacks for FlagWidth {
+    fn int_macro(&self, name: &str, _value: i64) -> Option<IntKind> {
+        (name.contains("_OFFLOAD_") || name.starts_with("RTE_MBUF_F_")).then_some(IntKind::U64)
+    }
+}
+
+fn generate(out: &Path, cflags: &[String]) {
+    let mut builder = bindgen::builder()
+        .header(HEADER)
+        .clang_args(cflags)
+        .use_core()
+        .parse_callbacks(Box::new(FlagWidth))
+        .blocklist_type("FILE|_IO_.*|__off(64)?_t")
+        .raw_line("pub type FILE = core::ffi::c_void;")
+        .wrap_unsafe_ops(true)
+        .generate_comments(false)
+        .derive_default(false)
+        .prepend_enum_name(false)
+        .allowlist_recursively(true)
+        .wrap_static_fns(true)
+        .wrap_static_fns_path(out.join("wrappers"))
+        .clang_macro_fallback()
+        .clang_macro_fallback_build_dir(out);
+    builder = FUNCTIONS
+        .iter()
+        .fold(builder, |b, name| b.allowlist_function(name));
+    builder = CONSTANTS
+        .iter()
+        .fold(builder, |b, name| b.allowlist_var(name));
+    builder = OPAQUE.iter().fold(builder, |b, name| b.opaque_type(name));
+    builder
+        .allowlist_type("dpdk_sys_mbuf_offset")
+        .generate()
+        .expect("bindgen cannot read DPDK's headers")
+        .write_to_file(out.join("bindings.rs"))
+        .expect("cannot write the generated declarations");
+}
+
+fn compile_wrappers(out: &Path, cflags: &[String]) {
+    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let mut build = cc::Build::new();
+    build
+        .file(out.join("wrappers.c"))
+        .include(here)
+        .opt_level(3)
+        .warnings(false);
+    for flag in cflags {
+        build.flag(flag);
+    }
+    build.compile("dpdk_sys_wrappers");
+}
+
+fn link() {
+    for flag in pkg_config("--libs-only-L") {
+        println!(
+            "cargo::rustc-link-search=native={}",
+            flag.trim_start_matches("-L")
+        );
+    }
+    for library in LIBRARIES {
+        println!("cargo::rustc-link-lib=dylib={library}");
+    }
+}
