@@ -1,0 +1,48 @@
+//! What the ledger holds of a lane.
+
+use super::LaneLock;
+use std::sync::atomic::{AtomicU64, Ordering::*};
+
+/// A lane's lock, its sign of life, and the two ends of its last freeze.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub struct LaneSlot {
+    /// Held by the thread that runs this lane.
+    pub lock: LaneLock,
+    heartbeat: AtomicU64,
+    released_at: AtomicU64,
+    resumed_at: AtomicU64,
+}
+
+impl LaneSlot {
+    /// One more round; only the lane itself calls it.
+    pub fn beat(&self) {
+        self.heartbeat
+            .store(self.heartbeat.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Rounds so far. It stands still when the lane hangs.
+    pub fn heartbeat(&self) -> u64 {
+        self.heartbeat.load(Relaxed)
+    }
+
+    /// The old lane's last burst is done. CLOCK_MONOTONIC, ns.
+    pub fn note_released(&self, now: u64) {
+        self.released_at.store(now, Release);
+    }
+
+    /// The new lane is about to do its first burst. CLOCK_MONOTONIC, ns.
+    pub fn note_resumed(&self, now: u64) {
+        self.resumed_at.store(now, Release);
+    }
+
+    /// When the lane was last let go, CLOCK_MONOTONIC, ns.
+    pub fn released_at(&self) -> u64 {
+        self.released_at.load(Acquire)
+    }
+
+    /// When the lane last began to run, CLOCK_MONOTONIC, ns.
+    pub fn resumed_at(&self) -> u64 {
+        self.resumed_at.load(Acquire)
+    }
+}
