@@ -15,28 +15,24 @@ const LIBRARIES: &[&str] = &["rte_eal", "rte_mempool", "rte_mbuf", "rte_ethdev"]
 const FUNCTIONS: &[&str] = &[
     "dpdk_sys_.*",
     // EAL
-    "rte_eal_(init|cleanup|has_hugepages|has_pci|process_type|get_runtime_dir)",
-    "rte_(version|strerror|socket_id|lcore_id|get_main_lcore)",
+    "rte_eal_(init|cleanup)",
+    "rte_(version|strerror|lcore_id)",
     "rte_thread_(register|unregister)",
-    "rte_log_(set_level|set_level_pattern|set_global_level)",
-    "rte_openlog_stream",
-    "rte_malloc_get_socket_stats",
+    "rte_log_(set_level_pattern|set_global_level)",
     // devices
     "rte_dev_(probe|remove|name)",
-    "rte_eal_hotplug_(add|remove)",
     // memory
     "rte_pktmbuf_(pool_create|alloc|alloc_bulk|free|free_bulk)",
-    "rte_mempool_(free|lookup|avail_count|in_use_count)",
+    "rte_mempool_(free|avail_count|in_use_count)",
     // ports
     "rte_eth_iterator_(init|next|cleanup)",
     "rte_eth_find_next",
-    "rte_eth_dev_(count_avail|is_valid_port|socket_id|get_port_by_name|get_name_by_port)",
-    "rte_eth_dev_(info_get|configure|adjust_nb_rx_tx_desc|start|stop|close|reset)",
-    "rte_eth_dev_(get_mtu|set_mtu|set_link_up|set_link_down|default_mac_addr_set)",
+    "rte_eth_dev_(socket_id|get_port_by_name|get_name_by_port)",
+    "rte_eth_dev_(info_get|configure|adjust_nb_rx_tx_desc|start|stop|close)",
+    "rte_eth_dev_(get_mtu|set_mtu)",
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_macaddr_get",
     "rte_eth_promiscuous_(enable|disable|get)",
-    "rte_eth_allmulticast_(enable|disable|get)",
     "rte_eth_stats_(get|reset)",
     "rte_eth_xstats_(get|get_names|reset)",
     // bursts
@@ -55,6 +51,7 @@ const CONSTANTS: &[&str] = &[
     "RTE_LOG_.*",
     "RTE_MAX_(ETHPORTS|LCORE)",
     "RTE_MBUF_F_(RX|TX)_.*",
+    "RTE_ETH_RSS_.*",
     "RTE_MBUF_DEFAULT_(BUF_SIZE|DATAROOM)",
     "RTE_MEMPOOL_CACHE_MAX_SIZE",
     "RTE_PKTMBUF_HEADROOM",
@@ -115,7 +112,10 @@ struct FlagWidth;
 
 impl ParseCallbacks for FlagWidth {
     fn int_macro(&self, name: &str, _value: i64) -> Option<IntKind> {
-        (name.contains("_OFFLOAD_") || name.starts_with("RTE_MBUF_F_")).then_some(IntKind::U64)
+        (["_OFFLOAD_", "RTE_MBUF_F_", "RTE_ETH_RSS_"]
+            .iter()
+            .any(|part| name.contains(part)))
+        .then_some(IntKind::U64)
     }
 }
 
@@ -125,8 +125,6 @@ fn generate(out: &Path, cflags: &[String]) {
         .clang_args(cflags)
         .use_core()
         .parse_callbacks(Box::new(FlagWidth))
-        .blocklist_type("FILE|_IO_.*|__off(64)?_t")
-        .raw_line("pub type FILE = core::ffi::c_void;")
         .wrap_unsafe_ops(true)
         .generate_comments(false)
         .derive_default(false)

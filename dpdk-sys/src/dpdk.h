@@ -2,7 +2,11 @@
  * What dpdk-sys shows of DPDK, and the few things that bindgen cannot read from its headers
  * or that differ between DPDK 22.11 and 24.11. Everything here starts with dpdk_sys_.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* fopencookie */
+#endif
 #include <stddef.h>
+#include <stdio.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -51,4 +55,16 @@ static inline int dpdk_sys_link_get_nowait(uint16_t port, struct dpdk_sys_link *
 	link->up = from.link_status;
 	link->full_duplex = from.link_duplex;
 	return rc;
+}
+
+/*
+ * Sends DPDK's log, from now on and for the life of the process, to write(context, text, length),
+ * one call a message; from any thread. Returns 0, or -1 when memory is short.
+ */
+static inline int dpdk_sys_log_to(void *context,
+		ssize_t (*write)(void *context, const char *text, size_t length))
+{
+	FILE *stream = fopencookie(context, "w", (cookie_io_functions_t){ .write = write });
+
+	return stream == NULL ? -1 : rte_openlog_stream(stream);
 }

@@ -98,6 +98,9 @@ pub enum FromInstance {
     /// The instance cannot go on, and leaves.
     #[n(12)]
     Fatal(#[n(0)] Fatal),
+    /// Answers [`ToInstance::Abort`]: as before the handover was begun.
+    #[n(13)]
+    Aborted(#[n(0)] Aborted),
 }
 
 /// See [`ToInstance::Setup`].
@@ -132,9 +135,6 @@ pub struct Setup {
     /// How long the uplink must stay empty after steering before it counts as drained, µs.
     #[n(8)]
     pub drain_us: u32,
-    /// Fault to inject, for tests; refused by an instance built without fault injection.
-    #[n(9)]
-    pub fault: Option<String>,
 }
 
 /// How a lane waits for work.
@@ -336,6 +336,18 @@ pub struct Released {
     /// Packets taken from the uplink after steering.
     #[n(1)]
     pub drained: u64,
+}
+
+/// See [`FromInstance::Aborted`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Aborted {
+    /// The term that the move would have led to.
+    #[n(0)]
+    pub term: Term,
+    /// Packets that the NIC had already delivered to the standby: they are lost.
+    #[n(1)]
+    pub discarded: u64,
 }
 
 /// See [`FromInstance::Active`].
