@@ -30,6 +30,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_dev_(socket_id|get_port_by_name|get_name_by_port)",
     "rte_eth_dev_(info_get|configure|adjust_nb_rx_tx_desc|start|stop|close)",
     "rte_eth_dev_(get_mtu|set_mtu)",
+    "rte_eth_dev_owner_(new|set)",
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_macaddr_get",
     "rte_eth_promiscuous_(enable|disable|get)",

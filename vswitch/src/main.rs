@@ -1,2 +1,2 @@
-//! Placeholder.
+//! The vswitch process, one instance of the pair.
 fn main() {}

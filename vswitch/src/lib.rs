@@ -1,0 +1,3 @@
+//! The data plane: DPDK, vhost-user, rings, forwarding.
+
+pub mod dpdk;
