@@ -1,2 +1,3 @@
-//! Placeholder.
+//! The binary: see the library.
+
 fn main() {}

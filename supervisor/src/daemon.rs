@@ -1,0 +1,1 @@
+//! Turns readiness into events and actions into system calls.

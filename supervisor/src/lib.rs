@@ -1,0 +1,16 @@
+//! vswsup: keeps an active and a standby vswitch, and moves the guests from one to the other.
+//!
+//! * [`config`]: the one TOML file, and errors that name file, line, key and what to do.
+//! * [`check`]: whether this host can do what the configuration asks for.
+//! * [`control`]: what the command line and the daemon say to each other.
+//! * [`cli`] and [`report`]: the command line, and how it tells people what it was told.
+//! * [`policy`] and [`daemon`]: what to do, and doing it.
+
+pub mod config;
+pub mod control;
+pub mod daemon;
+mod exit;
+pub mod policy;
+
+pub use config::Config;
+pub use exit::ExitStatus;

@@ -1,0 +1,1 @@
+//! What to do when something happened: a pure function, without clock and I/O.
