@@ -67,7 +67,7 @@ pub struct Term(#[n(0)] pub u64);
 impl Term {
     /// The term of the next ownership.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

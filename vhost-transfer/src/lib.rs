@@ -7,6 +7,7 @@
 //!
 //! No DPDK and no policy live here: the supervisor and the switch share this crate and nothing else.
 
+mod cbor;
 pub mod device;
 pub mod frame;
 pub mod id;

@@ -1,16 +1,14 @@
 //! The one socket between the supervisor and an instance: SOCK_SEQPACKET, never blocking.
 
-use crate::frame::{self, FrameError, HEADER_LEN, MAX_BODY, MAX_FDS};
+mod socket;
+
+use crate::cbor;
+use crate::frame::{self, FrameError, HEADER_LEN, MAX_BODY};
 use minicbor::{Decode, Encode};
-use nix::cmsg_space;
-use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Messages that wait for a peer which does not read; one more and the peer counts as stuck.
 const MAX_QUEUED: usize = 4096;
@@ -27,6 +25,14 @@ pub enum LifelineError {
     /// The kernel says no.
     #[error("lifeline: {0}")]
     Io(#[from] io::Error),
+    /// A message came, and not all of its fds.
+    #[error(
+        "only {got} fds of a lifeline message could be received: raise the limit of open files (RLIMIT_NOFILE)"
+    )]
+    FdsLost {
+        /// How many came, and are closed again.
+        got: usize,
+    },
     /// What came is no message.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -54,12 +60,12 @@ impl Lifeline {
     /// # Errors
     /// Those of socketpair(2).
     pub fn pair() -> io::Result<(Self, OwnedFd)> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         Ok((Self::from_fd(ours), theirs))
     }
 
-    /// The end that was inherited or received; it must not block.
+    /// The end that was inherited or received.
     pub fn from_fd(socket: OwnedFd) -> Self {
         Self {
             socket,
@@ -70,7 +76,8 @@ impl Lifeline {
     /// Sends `message` with `fds`, or keeps it until [`Self::flush`] if the peer is slow.
     ///
     /// # Errors
-    /// [`LifelineError`]; the lifeline is of no more use then.
+    /// [`LifelineError`]; nothing can be sent any more then. After [`LifelineError::Closed`],
+    /// [`Self::receive`] still gives what the peer said last.
     pub fn send<M: Encode<()>>(
         &mut self,
         message: &M,
@@ -79,7 +86,8 @@ impl Lifeline {
         let body =
             minicbor::to_vec(message).map_err(|error| FrameError::Body(error.to_string()))?;
         let frame = frame::seal(&body, fds.len())?;
-        if self.queue.is_empty() && transmit(&self.socket, &frame, fds)? {
+        self.flush()?;
+        if self.queue.is_empty() && socket::transmit(self.as_fd(), &frame, fds)? {
             return Ok(());
         }
         if self.queue.len() >= MAX_QUEUED {
@@ -100,7 +108,7 @@ impl Lifeline {
     pub fn flush(&mut self) -> Result<(), LifelineError> {
         while let Some((frame, fds)) = self.queue.front() {
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            if !transmit(&self.socket, frame, &fds)? {
+            if !socket::transmit(self.socket.as_fd(), frame, &fds)? {
                 break;
             }
             self.queue.pop_front();
@@ -121,12 +129,12 @@ impl Lifeline {
         &mut self,
     ) -> Result<Option<Received<M>>, LifelineError> {
         let mut buffer = vec![0; HEADER_LEN + MAX_BODY];
-        let Some((length, fds)) = take(&self.socket, &mut buffer)? else {
+        let Some((length, fds)) = socket::take(self.as_fd(), &mut buffer)? else {
             return Ok(None);
         };
         let body = frame::open(&buffer[..length], fds.len())?;
         let message =
-            minicbor::decode(body).map_err(|error| FrameError::Body(error.to_string()))?;
+            cbor::decode_whole(body).map_err(|error| FrameError::Body(error.to_string()))?;
         Ok(Some(Received { message, fds }))
     }
 }
@@ -141,69 +149,4 @@ impl AsFd for Lifeline {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-/// Whether the socket took the frame.
-fn transmit(socket: &OwnedFd, frame: &[u8], fds: &[BorrowedFd<'_>]) -> Result<bool, LifelineError> {
-    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-    let rights = [ControlMessage::ScmRights(&raw)];
-    let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-    let iov = [IoSlice::new(frame)];
-    match sendmsg::<()>(
-        socket.as_raw_fd(),
-        &iov,
-        control,
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    ) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
-        Err(Errno::EPIPE | Errno::ECONNRESET) => Err(LifelineError::Closed),
-        Err(error) => Err(io::Error::from(error).into()),
-    }
-}
-
-/// The bytes of one message in `buffer`, and its fds.
-fn take(
-    socket: &OwnedFd,
-    buffer: &mut [u8],
-) -> Result<Option<(usize, Vec<OwnedFd>)>, LifelineError> {
-    let mut control = cmsg_space!([RawFd; MAX_FDS]);
-    let room = buffer.len();
-    let mut iov = [IoSliceMut::new(buffer)];
-    let received = match recvmsg::<()>(
-        socket.as_raw_fd(),
-        &mut iov,
-        Some(&mut control),
-        MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT,
-    ) {
-        Ok(received) => received,
-        Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
-        Err(Errno::ECONNRESET) => return Err(LifelineError::Closed),
-        Err(error) => return Err(io::Error::from(error).into()),
-    };
-    let mut fds = Vec::new();
-    for message in received.cmsgs().map_err(io::Error::from)? {
-        if let ControlMessageOwned::ScmRights(raw) = message {
-            // SAFETY: the kernel has just made these fds for this process, and nobody else knows them.
-            fds.extend(
-                raw.into_iter()
-                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-            );
-        }
-    }
-    if received
-        .flags
-        .intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC)
-    {
-        return Err(FrameError::Length {
-            expected: room,
-            got: received.bytes,
-        }
-        .into());
-    }
-    if received.bytes == 0 {
-        return Err(LifelineError::Closed);
-    }
-    Ok(Some((received.bytes, fds)))
 }

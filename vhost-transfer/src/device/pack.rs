@@ -1,7 +1,7 @@
 //! Packing a device into bytes and fds, and back.
 
 use super::{Device, DeviceFds, DeviceState};
-use crate::{MAX_MEMORY_REGIONS, MAX_RINGS};
+use crate::{MAX_MEMORY_REGIONS, MAX_RINGS, cbor};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Why bytes and fds are not a device.
@@ -63,7 +63,7 @@ impl DeviceState {
     /// # Errors
     /// [`PackError`], never a panic, whatever the bytes are.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PackError> {
-        let state: Self = minicbor::decode(bytes)?;
+        let state: Self = cbor::decode_whole(bytes)?;
         let known = |field: &&u32| **field >= Self::KNOWN_FIELDS;
         if let Some(&field) = state.must_understand.iter().find(known) {
             return Err(PackError::UnknownField(field));
