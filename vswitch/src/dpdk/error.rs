@@ -97,7 +97,7 @@ pub enum DpdkError {
         log: Messages,
     },
     /// DPDK could not open the device.
-    #[error("DPDK cannot open device {devargs:?}: {code}{log}")]
+    #[error("DPDK cannot open device {devargs:?}, check its name and arguments: {code}{log}")]
     Probe {
         /// The device arguments.
         devargs: String,
@@ -199,7 +199,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "DPDK cannot open device \"net_x\": No such device \
+            "DPDK cannot open device \"net_x\", check its name and arguments: No such device \
              (DPDK says: EAL: no driver; EAL: Cannot probe)"
         );
     }

@@ -9,7 +9,7 @@ use super::{DpdkError, Eal};
 ///
 /// Without it, each allocation and release goes to the mempool's shared ring. Stays on its thread:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn needs_send<T: Send>() {}
 /// needs_send::<vswitch::dpdk::LaneRegistration>();
 /// ```
