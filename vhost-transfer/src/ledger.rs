@@ -18,9 +18,11 @@ pub use ring::{RingPosition, RingSlot};
 
 use crate::{MAX_LANES, MAX_RINGS, PortId};
 use layout::Layout;
-use mapping::Mapping;
+use mapping::map;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::fstat;
+use nix::sys::uio::pread;
 use nix::unistd::ftruncate;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -41,7 +43,7 @@ pub enum LedgerError {
         /// By F_GET_SEALS.
         seals: i32,
     },
-    /// Of another version.
+    /// Of another version; 0: not a ledger at all.
     #[error(
         "ledger has layout {got}, this version shares layout {LAYOUT_VERSION}: run the same version on both sides"
     )]
@@ -51,11 +53,11 @@ pub enum LedgerError {
     },
 }
 
-/// A mapping of the ledger.
+/// A mapping of the ledger. Dropping it closes the fd; the memory stays mapped until the process ends.
 #[derive(Debug)]
 pub struct Ledger {
     fd: OwnedFd,
-    mapping: Mapping<Layout>,
+    mapping: &'static Layout,
 }
 
 const SEALS: SealFlag = SealFlag::F_SEAL_SHRINK
@@ -72,7 +74,7 @@ impl Ledger {
         let fd = memfd_create(c"vswsup-ledger", flags).map_err(io::Error::from)?;
         ftruncate(&fd, size_of::<Layout>() as i64).map_err(io::Error::from)?;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(SEALS)).map_err(io::Error::from)?;
-        let mapping = Mapping::<Layout>::new(fd.as_fd())?;
+        let mapping = map(fd.as_fd())?;
         mapping.initialise()?;
         Ok(Self { fd, mapping })
     }
@@ -82,21 +84,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Shape`] and [`LedgerError::Version`] when it is not one of ours.
     pub fn open(fd: OwnedFd) -> Result<Self, LedgerError> {
-        let got = nix::sys::stat::fstat(&fd).map_err(io::Error::from)?.st_size as u64;
-        let expected = size_of::<Layout>() as u64;
-        let seals = fcntl(&fd, FcntlArg::F_GET_SEALS).map_err(io::Error::from)?;
-        if got != expected || !SealFlag::from_bits_truncate(seals).contains(SEALS) {
-            return Err(LedgerError::Shape {
-                expected,
-                got,
-                seals,
-            });
-        }
-        let mapping = Mapping::<Layout>::new(fd.as_fd())?;
-        match mapping.version() {
-            LAYOUT_VERSION => Ok(Self { fd, mapping }),
-            got => Err(LedgerError::Version { got }),
-        }
+        check_version(&fd)?;
+        check_shape(&fd)?;
+        let mapping = map(fd.as_fd())?;
+        Ok(Self { fd, mapping })
     }
 
     /// The memory itself, to be sent.
@@ -135,4 +126,29 @@ impl Ledger {
     pub fn fdb(&self) -> &Fdb {
         &self.mapping.fdb
     }
+}
+
+/// Reads the version from the file: a ledger of another layout has another size, and may be
+/// mapped by nobody who does not know it.
+fn check_version(fd: &OwnedFd) -> Result<(), LedgerError> {
+    let mut header = [0; layout::HEADER_LEN];
+    let length = pread(fd, &mut header, 0).map_err(io::Error::from)?;
+    match layout::version_in(&header[..length]) {
+        LAYOUT_VERSION => Ok(()),
+        got => Err(LedgerError::Version { got }),
+    }
+}
+
+fn check_shape(fd: &OwnedFd) -> Result<(), LedgerError> {
+    let expected = size_of::<Layout>() as u64;
+    let got = fstat(fd).map_err(io::Error::from)?.st_size as u64;
+    let seals = fcntl(fd, FcntlArg::F_GET_SEALS).map_err(io::Error::from)?;
+    if got == expected && SealFlag::from_bits_truncate(seals).contains(SEALS) {
+        return Ok(());
+    }
+    Err(LedgerError::Shape {
+        expected,
+        got,
+        seals,
+    })
 }

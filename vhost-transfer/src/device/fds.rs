@@ -63,6 +63,20 @@ impl DeviceFds {
             .collect()
     }
 
+    /// Whether there is each fd that `state` tells of, and no other.
+    pub(super) fn fit(&self, state: &DeviceState) -> bool {
+        let ring = |(fds, ring): (&RingFds, &RingState)| {
+            [fds.kick.is_some(), fds.call.is_some(), fds.err.is_some()]
+                == [ring.has_kick, ring.has_call, ring.has_err]
+        };
+        self.memory.len() == state.memory.len()
+            && self.log.is_some() == state.log.is_some()
+            && self.log_event.is_some() == state.has_log_event
+            && self.backend_channel.is_some() == state.has_backend_channel
+            && self.rings.len() == state.rings.len()
+            && self.rings.iter().zip(&state.rings).all(ring)
+    }
+
     /// How many fds travel with `state`.
     pub fn expected(state: &DeviceState) -> usize {
         let ring = |r: &RingState| {

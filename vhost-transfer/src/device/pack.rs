@@ -36,8 +36,10 @@ pub enum PackError {
 }
 
 impl Device {
-    /// The bytes and the fds to send, in order.
+    /// The bytes and the fds to send, in order. The state must tell of every fd, and of no other:
+    /// otherwise the receiver would give them the wrong places.
     pub fn pack(&self) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
+        debug_assert!(self.fds.fit(&self.state), "fds do not fit the state");
         (self.state.to_bytes(), self.fds.in_order())
     }
 

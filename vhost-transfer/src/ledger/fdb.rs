@@ -1,13 +1,16 @@
 //! The forwarding database: which address lives behind which port.
 //!
-//! It lies in the ledger, so that a successor knows at once what its predecessor has learned. An
-//! entry is one word: a reader sees a whole entry or none, even when the writer died on it.
+//! It lies in the ledger, so that a successor knows at once what its predecessor has learned. Address
+//! and port are one word, which a reader looks at once: it sees a whole entry or none, whoever
+//! writes meanwhile and even when the writer died on it. Learning is best effort: of two lanes
+//! that want one place, one gives up, and learns with its next packet.
 
 use crate::PortId;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*, fence};
 
-/// Entries; a power of two.
-const ENTRIES: usize = 1 << 14;
+/// The number of entries is two to this power.
+const ORDER: u32 = 14;
+const ENTRIES: usize = 1 << ORDER;
 /// Places where an address may stand.
 const PROBES: usize = 16;
 const OCCUPIED: u64 = 1 << 63;
@@ -35,35 +38,30 @@ struct Entry {
 impl Fdb {
     /// The port behind which `mac` was seen in the last `aging` seconds.
     pub fn lookup(&self, mac: MacAddr, now: u32, aging: u32) -> Option<PortId> {
-        let entry = self.probes(mac).find(|entry| entry.holds(mac))?;
+        let (entry, key) = self.find(mac)?;
         if entry.is_older(now, aging) {
             None
         } else {
-            entry.port()
+            port_of(key)
         }
     }
 
     /// Notes that `mac` has sent a packet into `port` now. When all its places are taken by
     /// younger addresses it stays unknown, and its traffic is flooded.
     pub fn learn(&self, mac: MacAddr, port: PortId, now: u32, aging: u32) {
-        let known = self.probes(mac).find(|entry| entry.holds(mac));
-        let free = || {
-            self.probes(mac)
-                .find(|entry| entry.port().is_none() || entry.is_older(now, aging))
-        };
-        if let Some(entry) = known.or_else(free) {
-            entry.set(mac, port, now);
+        match self.find(mac) {
+            Some((entry, key)) => entry.refresh(key, key_of(mac, port), now),
+            None => self.insert(mac, port, now, aging),
         }
     }
 
     /// Forgets all addresses behind `port`.
     pub fn forget(&self, port: PortId) {
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| entry.port() == Some(port))
-        {
-            entry.key.store(0, Release);
+        for entry in &self.entries {
+            let key = entry.key.load(Acquire);
+            if port_of(key) == Some(port) {
+                entry.replace(key, 0);
+            }
         }
     }
 
@@ -75,36 +73,76 @@ impl Fdb {
         })
     }
 
-    fn probes(&self, mac: MacAddr) -> impl Iterator<Item = &Entry> {
-        let first = hash(word(mac)) as usize;
-        (0..PROBES).map(move |step| &self.entries[(first + step) % ENTRIES])
+    fn probes(&self, mac: MacAddr) -> impl Iterator<Item = (&Entry, u64)> {
+        let first = hash(word(mac));
+        (0..PROBES).map(move |step| {
+            let entry = &self.entries[(first + step) % ENTRIES];
+            (entry, entry.key.load(Acquire))
+        })
+    }
+
+    fn find(&self, mac: MacAddr) -> Option<(&Entry, u64)> {
+        self.probes(mac).find(|&(_, key)| holds(key, mac))
+    }
+
+    fn insert(&self, mac: MacAddr, port: PortId, now: u32, aging: u32) {
+        let free = self
+            .probes(mac)
+            .find(|&(entry, key)| port_of(key).is_none() || entry.is_older(now, aging));
+        if let Some((entry, old)) = free
+            && entry.claim(old, key_of(mac, port), now)
+        {
+            self.leave_only_first(mac);
+        }
+    }
+
+    /// Two lanes that learn one new address at a time may choose two places for it. The fence lets
+    /// at least one of them see both.
+    fn leave_only_first(&self, mac: MacAddr) {
+        fence(SeqCst);
+        let twins = self.probes(mac).filter(|&(_, key)| holds(key, mac)).skip(1);
+        twins.for_each(|(entry, key)| {
+            entry.replace(key, 0);
+        });
     }
 }
 
 impl Entry {
-    fn holds(&self, mac: MacAddr) -> bool {
-        let key = self.key.load(Acquire);
-        key & OCCUPIED != 0 && mac_of(key) == mac
-    }
-
-    fn port(&self) -> Option<PortId> {
-        port_of(self.key.load(Acquire))
-    }
-
     fn is_older(&self, now: u32, aging: u32) -> bool {
         now.saturating_sub(self.seen.load(Relaxed)) > aging
     }
 
+    /// Whether the entry still had `old` and has `new` now.
+    fn replace(&self, old: u64, new: u64) -> bool {
+        self.key.compare_exchange(old, new, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Takes the place of `old`. It is free in between, so that at no instant `old` looks young.
+    fn claim(&self, old: u64, new: u64, now: u32) -> bool {
+        if old != 0 && !self.replace(old, 0) {
+            return false;
+        }
+        self.seen.store(now, Relaxed);
+        self.replace(0, new)
+    }
+
     /// Writes only what changes: a busy address must not make its cache line travel.
-    fn set(&self, mac: MacAddr, port: PortId, now: u32) {
-        let key = OCCUPIED | u64::from(port.get()) << 48 | word(mac);
+    fn refresh(&self, old: u64, new: u64, now: u32) {
+        if old != new && !self.replace(old, new) {
+            return;
+        }
         if self.seen.load(Relaxed) != now {
             self.seen.store(now, Relaxed);
         }
-        if self.key.load(Relaxed) != key {
-            self.key.store(key, Release);
-        }
     }
+}
+
+fn key_of(mac: MacAddr, port: PortId) -> u64 {
+    OCCUPIED | u64::from(port.get()) << 48 | word(mac)
+}
+
+fn holds(key: u64, mac: MacAddr) -> bool {
+    key & OCCUPIED != 0 && mac_of(key) == mac
 }
 
 fn word(mac: MacAddr) -> u64 {
@@ -125,7 +163,7 @@ fn port_of(key: u64) -> Option<PortId> {
     }
 }
 
-/// Fibonacci hashing: the high bits of the product depend on all bits of the word.
-fn hash(word: u64) -> u64 {
-    word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+/// Fibonacci hashing: the highest bits of the product depend on all bits of the word.
+fn hash(word: u64) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - ORDER)) as usize
 }

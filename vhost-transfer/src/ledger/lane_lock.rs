@@ -2,8 +2,12 @@
 //!
 //! When the owner dies the kernel marks the mutex and wakes the waiter while the dead process is
 //! still being taken apart (Linux `kernel/futex/core.c`, `exit_robust_list`).
+//!
+//! Trust: a thread's list of held locks leads through the mutex, so who can write the ledger can
+//! make a process that locks in it write elsewhere. The two instances trust each other so far; the
+//! supervisor must not, and never locks.
 
-use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
 use std::cell::UnsafeCell;
 use std::io;
 use std::marker::PhantomData;
@@ -27,8 +31,6 @@ pub struct LaneLock {
 
 // SAFETY: a pthread mutex is made to be used by many threads.
 unsafe impl Sync for LaneLock {}
-// SAFETY: it stays where it is in shared memory; only references move.
-unsafe impl Send for LaneLock {}
 
 impl std::fmt::Debug for LaneLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,6 +48,10 @@ pub enum Predecessor {
 }
 
 /// Holds the lane until dropped, by the same thread.
+///
+/// Dropping wakes the waiter but does not hand the lane to it: who tries again at once may be
+/// faster, so wait first until the successor has begun its term. A forgotten guard is found as
+/// [`Predecessor::Died`] when its thread ends.
 #[derive(Debug)]
 pub struct LaneGuard<'a> {
     lock: &'a LaneLock,
@@ -79,7 +85,8 @@ impl LaneLock {
     /// Takes the lane, waiting at most for `limit`; `None` when it is still held then.
     ///
     /// # Errors
-    /// Those of pthread_mutex_clocklock(3), but time-out and a dead owner.
+    /// Those of pthread_mutex_clocklock(3), but time-out and a dead owner. ENOTRECOVERABLE cannot
+    /// come: who finds the owner dead makes the mutex consistent before anything else.
     pub fn acquire(&self, limit: Duration) -> io::Result<Option<LaneGuard<'_>>> {
         let until = deadline(limit)?;
         // SAFETY: the mutex was initialised before the ledger got its version.
@@ -135,8 +142,12 @@ fn check(outcome: i32) -> io::Result<()> {
     }
 }
 
-fn deadline(limit: Duration) -> Result<libc::timespec, Errno> {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?;
-    let until = now + nix::sys::time::TimeSpec::from(limit);
-    Ok(*until.as_ref())
+/// Now and `limit`, as late as can be told when that is later than any clock tells.
+fn deadline(limit: Duration) -> io::Result<libc::timespec> {
+    let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+    let until = now.saturating_add(limit);
+    Ok(libc::timespec {
+        tv_sec: until.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: until.subsec_nanos().into(),
+    })
 }

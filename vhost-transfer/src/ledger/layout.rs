@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 /// Version of the layout; two instances share a ledger only if both know this one.
 pub const LAYOUT_VERSION: u32 = 1;
 
-const MAGIC: u32 = u32::from_le_bytes(*b"VSLG");
+/// First bytes of every ledger.
+const MAGIC: [u8; 4] = *b"VSLG";
+/// Bytes of magic and version, which stay where they are in every version.
+pub(super) const HEADER_LEN: usize = 8;
 
 #[repr(C, align(4096))]
 #[derive(Debug)]
@@ -28,19 +31,17 @@ impl Layout {
         self.lanes
             .iter()
             .try_for_each(|lane| lane.lock.initialise())?;
-        self.magic.store(MAGIC, Relaxed);
+        self.magic.store(u32::from_ne_bytes(MAGIC), Relaxed);
         self.version.store(LAYOUT_VERSION, Release);
         Ok(())
     }
+}
 
-    /// The version, 0 when this is no ledger.
-    pub(super) fn version(&self) -> u32 {
-        let version = self.version.load(Acquire);
-        if self.magic.load(Relaxed) == MAGIC {
-            version
-        } else {
-            0
-        }
+/// The version that the first bytes of a ledger tell, 0 when they are not those of a ledger.
+pub(super) fn version_in(header: &[u8]) -> u32 {
+    match header.split_first_chunk() {
+        Some((&MAGIC, version)) => version.try_into().map_or(0, u32::from_ne_bytes),
+        Some(_) | None => 0,
     }
 }
 
