@@ -9,9 +9,6 @@ use bindgen::callbacks::{IntKind, ParseCallbacks};
 
 const HEADER: &str = "src/dpdk.h";
 
-/// The shared libraries that hold what [`FUNCTIONS`] names; DPDK loads its drivers by itself.
-const LIBRARIES: &[&str] = &["rte_eal", "rte_mempool", "rte_mbuf", "rte_ethdev"];
-
 const FUNCTIONS: &[&str] = &[
     "dpdk_sys_.*",
     // EAL
@@ -164,6 +161,8 @@ fn compile_wrappers(out: &Path, cflags: &[String]) {
     build.compile("dpdk_sys_wrappers");
 }
 
+/// Offers DPDK's own libraries to the linker, which keeps the needed ones: which library holds a
+/// function changes between versions. DPDK loads its drivers by itself.
 fn link() {
     for flag in pkg_config("--libs-only-L") {
         println!(
@@ -171,7 +170,13 @@ fn link() {
             flag.trim_start_matches("-L")
         );
     }
-    for library in LIBRARIES {
-        println!("cargo::rustc-link-lib=dylib={library}");
+    for flag in pkg_config("--libs-only-l")
+        .iter()
+        .filter(|flag| flag.starts_with("-lrte_"))
+    {
+        println!(
+            "cargo::rustc-link-lib=dylib={}",
+            flag.trim_start_matches("-l")
+        );
     }
 }
