@@ -1,0 +1,15 @@
+//! What can go wrong, whichever the backend.
+
+use crate::command::CommandError;
+use crate::ebpf::EbpfError;
+
+/// Steering failed: the message says what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SteeringError {
+    /// In the backend `ebpf`.
+    #[error(transparent)]
+    Ebpf(#[from] EbpfError),
+    /// In the backend `command`.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}

@@ -1,0 +1,68 @@
+//! Network devices.
+
+use std::io;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+
+use super::Netlink;
+
+/// A network device as the kernel shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) up: bool,
+}
+
+impl Netlink {
+    /// The device called `name`, or `None` if there is none.
+    pub(crate) fn link_by_name(&self, name: &str) -> io::Result<Option<Link>> {
+        let mut question = LinkMessage::default();
+        question
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        self.link(question)
+    }
+
+    /// The device with interface index `index`, or `None` if there is none.
+    pub(crate) fn link_by_index(&self, index: u32) -> io::Result<Option<Link>> {
+        let mut question = LinkMessage::default();
+        question.header.index = index;
+        self.link(question)
+    }
+
+    fn link(&self, question: LinkMessage) -> io::Result<Option<Link>> {
+        match self.get(RouteNetlinkMessage::GetLink(question)) {
+            Ok(answers) => Ok(answers.into_iter().find_map(as_link)),
+            Err(error) if is_no_device(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn as_link(message: RouteNetlinkMessage) -> Option<Link> {
+    let RouteNetlinkMessage::NewLink(link) = message else {
+        return None;
+    };
+    let up = link.header.flags.contains(LinkFlags::Up);
+    let name = link.attributes.into_iter().find_map(|attribute| {
+        if let LinkAttribute::IfName(name) = attribute {
+            Some(name)
+        } else {
+            None
+        }
+    })?;
+    Some(Link {
+        index: link.header.index,
+        name,
+        up,
+    })
+}
+
+/// ENODEV: no such device. ERANGE: the name is longer than any device's can be.
+fn is_no_device(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let errno = error.raw_os_error();
+    errno == Some(Errno::ENODEV as i32) || errno == Some(Errno::ERANGE as i32)
+}
