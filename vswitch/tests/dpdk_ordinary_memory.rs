@@ -25,6 +25,7 @@ fn frames_pass_without_huge_pages() {
     let pool = Mempool::new(&eal, "packets", &MempoolConfig::default()).expect("a mempool");
     ring_loops(&eal, &pool);
     null_swallows(&eal, &pool);
+    vhost_opens(&eal, &pool);
     veth_carries(&eal, &pool);
     lanes_register_once(&eal, &pool);
     assert_eq!(
@@ -74,6 +75,22 @@ fn null_swallows(eal: &Eal, pool: &Mempool) {
     assert_eq!(uplink.stats().expect("counters").tx_packets, FRAMES as u64);
 }
 
+/// The peer that this switch is compared with; its driver has to be there.
+fn vhost_opens(eal: &Eal, pool: &Mempool) {
+    let socket = std::env::temp_dir().join(format!("vswitch-dpdk-{}", std::process::id()));
+    let devargs = format!("net_vhost0,iface={}", socket.display());
+    let (uplink, mut queues) = started(eal, &devargs, pool);
+    assert_eq!(uplink.driver().expect("a driver"), "net_vhost");
+    assert!(
+        !uplink.link().expect("a link").up,
+        "no front end is connected"
+    );
+    assert_eq!(queues.rx[0].pending(), Ok(false));
+    assert_eq!(queues.rx[0].burst(&mut MbufBatch::<8>::new()), 0);
+    drop((uplink, queues));
+    assert!(!socket.exists(), "{} is left behind", socket.display());
+}
+
 fn veth_carries(eal: &Eal, pool: &Mempool) {
     let (mut near, mut near_queues) = started(eal, "net_af_packet0,iface=wire0", pool);
     let (far, mut far_queues) = started(eal, "net_af_packet1,iface=wire1", pool);
@@ -99,7 +116,7 @@ fn veth_carries(eal: &Eal, pool: &Mempool) {
     );
     near_queues.rx[0]
         .pending()
-        .expect_err("net_af_packet cannot count");
+        .expect_err("net_af_packet cannot look ahead");
 }
 
 fn lanes_register_once(eal: &Eal, pool: &Mempool) {

@@ -28,14 +28,25 @@ impl RxQueue {
         }
     }
 
-    /// About how many packets wait to be received (some drivers count in steps of 4, down).
+    /// Whether a packet waits in the queue, without taking it. An empty burst proves more: a driver
+    /// may hold packets that it has taken from the queue beforehand.
     ///
     /// # Errors
-    /// [`Unsupported`] with `net_af_packet`, `net_null` and `net_ring`, among others: poll until a burst is empty.
-    pub fn pending(&self) -> Result<usize, Unsupported> {
+    /// [`Unsupported`] with `net_af_packet`, `net_null` and `net_ring`, among others.
+    pub fn pending(&self) -> Result<bool, Unsupported> {
+        let (port, queue) = (self.port.id, self.index);
+        // SAFETY: the port is started while queues exist; 0 is the next descriptor to be received.
+        let next = unsafe { dpdk_sys::rte_eth_rx_descriptor_status(port, queue, 0) };
+        if let Ok(next) = u32::try_from(next) {
+            return Ok(next == dpdk_sys::RTE_ETH_RX_DESC_DONE);
+        }
         // SAFETY: the port is started while queues exist.
-        let count = unsafe { dpdk_sys::rte_eth_rx_queue_count(self.port.id, self.index) };
-        usize::try_from(count).map_err(|_| Unsupported("count of waiting packets"))
+        let count = unsafe { dpdk_sys::rte_eth_rx_queue_count(port, queue) };
+        if count < 0 {
+            Err(Unsupported("look at waiting packets"))
+        } else {
+            Ok(count > 0)
+        }
     }
 }
 
