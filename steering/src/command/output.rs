@@ -2,12 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// This much is kept, in bytes: of a longer output, the end.
 const KEEP: usize = 4096;
@@ -22,24 +19,19 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(pipe: Option<OwnedFd>) -> Self {
-        Self {
-            pipe: pipe.map(File::from),
-            kept: Vec::new(),
-        }
-    }
-
-    /// Makes reads return at once.
-    pub(super) fn unblock(&self) -> io::Result<()> {
-        if let Some(pipe) = &self.pipe {
+    pub(super) fn new(pipe: Option<OwnedFd>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
             fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        Ok(())
+        Ok(Self {
+            pipe: pipe.map(File::from),
+            kept: Vec::new(),
+        })
     }
 
-    /// Nobody can write to it any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.pipe.is_none()
+    /// To wait for, as long as somebody can write to it.
+    pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
     }
 
     /// Reads what is there.
@@ -74,21 +66,4 @@ fn is_for_later(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
-}
-
-/// Waits until one of the outputs can be read, for at most `limit`.
-pub(super) fn wait(outputs: [&Output; 2], limit: Duration) -> io::Result<()> {
-    let pipes = outputs
-        .into_iter()
-        .filter_map(|output| output.pipe.as_ref());
-    let mut polled: Vec<_> = pipes
-        .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
-        .collect();
-    // Rounded up, for poll counts whole milliseconds and the caller checks the limit itself.
-    let limit = limit.saturating_add(Duration::from_micros(999));
-    let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-    match poll(&mut polled, limit) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
 }

@@ -1,20 +1,19 @@
 //! Runs a program within a time limit, whatever it does.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+use rustix::process::{self, PidfdFlags, pidfd_open};
 
 use super::CommandError;
-use super::output::{self, Output};
-
-/// A program that has closed its outputs but has not ended is looked at this often.
-const LOOK: Duration = Duration::from_millis(1);
+use super::output::Output;
 
 /// A killed program that does not end (it hangs in the kernel) is left alone after this time.
 const GRACE: Duration = Duration::from_millis(100);
@@ -23,23 +22,28 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Nothing that it started in its process group outlives the call.
 pub(super) fn run(command: &mut Command, limit: Duration) -> Result<String, CommandError> {
     let call = describe(command);
-    let mut running = Running::start(command)?;
-    let ended = running.wait(limit);
-    let status = running.end();
-    let stderr = running.stderr.text();
-    match (ended, status) {
-        (Err(source), _) | (_, Err(source)) => Err(CommandError::Wait { call, source }),
-        (Ok(true), Ok(Some(status))) if status.success() => Ok(running.stdout.text()),
-        (Ok(true), Ok(Some(status))) => Err(CommandError::Failed {
-            call,
-            status,
+    let child = start(command)?;
+    match watch(child, limit) {
+        Err(source) => Err(CommandError::Wait { call, source }),
+        Ok(Outcome {
+            status: None,
             stderr,
-        }),
-        (Ok(_), Ok(_)) => Err(CommandError::Timeout {
+            ..
+        }) => Err(CommandError::Timeout {
             call,
             limit,
             stderr,
         }),
+        Ok(Outcome {
+            status: Some(status),
+            stderr,
+            ..
+        }) if !status.success() => Err(CommandError::Failed {
+            call,
+            status,
+            stderr,
+        }),
+        Ok(Outcome { stdout, .. }) => Ok(stdout),
     }
 }
 
@@ -50,77 +54,95 @@ fn describe(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned() + &args.collect::<String>()
 }
 
-/// A process that leads its own group, and what it has written so far.
-struct Running {
-    child: Child,
-    group: Pid,
+fn start(command: &mut Command) -> Result<Child, CommandError> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let program = command.get_program().into();
+    command
+        .spawn()
+        .map_err(|source| CommandError::Start { program, source })
+}
+
+/// What a program did. Without a status it did not end within the limit.
+struct Outcome {
+    status: Option<ExitStatus>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Sees a program to its end, which is forced at the limit or if it cannot be watched.
+fn watch(mut child: Child, limit: Duration) -> io::Result<Outcome> {
+    let group = Pid::from_raw(child.id().cast_signed());
+    let watched = Watched::new(&mut child).and_then(|mut watched| {
+        let ended = watched.collect(limit)?;
+        Ok((watched, ended))
+    });
+    // Up to here an ended program is a zombie, whose number goes on to mean it and its group.
+    killpg(group, Signal::SIGKILL)?;
+    let (mut watched, ended) = watched?;
+    let dead = ended || watched.collect(GRACE)?;
+    let status = if dead { Some(child.wait()?) } else { None };
+    Ok(Outcome {
+        status: status.filter(|_| ended),
+        stdout: watched.stdout.text(),
+        stderr: watched.stderr.text(),
+    })
+}
+
+/// The end and the outputs of a program, as they become readable.
+struct Watched {
+    end: OwnedFd,
     stdout: Output,
     stderr: Output,
 }
 
-impl Running {
-    fn start(command: &mut Command) -> Result<Self, CommandError> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let program = command.get_program().into();
-        let mut child = command
-            .process_group(0)
-            .spawn()
-            .map_err(|source| CommandError::Start { program, source })?;
-        let group = Pid::from_raw(child.id().cast_signed());
-        let stdout = Output::new(child.stdout.take().map(OwnedFd::from));
-        let stderr = Output::new(child.stderr.take().map(OwnedFd::from));
+impl Watched {
+    fn new(child: &mut Child) -> io::Result<Self> {
         Ok(Self {
-            child,
-            group,
-            stdout,
-            stderr,
+            end: pidfd_open(process::Pid::from_child(child), PidfdFlags::empty())?,
+            stdout: Output::new(child.stdout.take().map(OwnedFd::from))?,
+            stderr: Output::new(child.stderr.take().map(OwnedFd::from))?,
         })
     }
 
-    /// Collects output until the program ends; `false`: it has not within `limit`.
-    fn wait(&mut self, limit: Duration) -> io::Result<bool> {
-        self.stdout.unblock()?;
-        self.stderr.unblock()?;
+    /// Collects outputs until the program ends; `false`: it has not within `limit`.
+    fn collect(&mut self, limit: Duration) -> io::Result<bool> {
         let deadline = Instant::now() + limit;
         loop {
-            let ended = self.has_ended()?;
             let left = deadline.saturating_duration_since(Instant::now());
+            let ended = self.wait(left)?;
+            self.stdout.read()?;
+            self.stderr.read()?;
             if ended || left.is_zero() {
-                self.read(Duration::ZERO)?;
                 return Ok(ended);
             }
-            self.read(left)?;
         }
     }
 
-    /// Reads what is there, after waiting for it for at most `limit`.
-    fn read(&mut self, limit: Duration) -> io::Result<()> {
-        let both_closed = self.stdout.is_closed() && self.stderr.is_closed();
-        let limit = if both_closed { limit.min(LOOK) } else { limit };
-        output::wait([&self.stdout, &self.stderr], limit)?;
-        self.stdout.read()?;
-        self.stderr.read()
-    }
-
-    /// An ended process stays a zombie, so that its number goes on to mean it and its group.
-    fn has_ended(&self) -> io::Result<bool> {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        Ok(waitid(Id::Pid(self.group), flags)? != WaitStatus::StillAlive)
-    }
-
-    /// Kills what is left of the group and reaps the program; `None`: it does not even die.
-    fn end(&mut self) -> io::Result<Option<ExitStatus>> {
-        killpg(self.group, Signal::SIGKILL)?;
-        let deadline = Instant::now() + GRACE;
-        while !self.has_ended()? {
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            std::thread::sleep(LOOK);
+    /// Waits until the program ends (`true`) or writes, for at most `limit`.
+    fn wait(&self, limit: Duration) -> io::Result<bool> {
+        let pipes = [self.stdout.pipe(), self.stderr.pipe()]
+            .into_iter()
+            .flatten();
+        let fds = std::iter::once(self.end.as_fd()).chain(pipes);
+        let mut polled: Vec<_> = fds.map(readable).collect();
+        match poll(&mut polled, timeout(limit)) {
+            Ok(_) => Ok(polled[0].any() == Some(true)),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
-        self.child.wait().map(Some)
     }
+}
+
+fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(fd, PollFlags::POLLIN)
+}
+
+/// Rounded up: poll counts whole milliseconds.
+fn timeout(limit: Duration) -> PollTimeout {
+    let limit = limit.saturating_add(Duration::from_micros(999));
+    PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)
 }
