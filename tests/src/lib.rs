@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Whole-system tests and what they stand on.
+
+pub mod guest_vm;
