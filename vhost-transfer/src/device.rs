@@ -9,7 +9,7 @@ pub use pack::PackError;
 pub use state::{DeviceState, DirtyLog, MemoryRegion, RingState, SocketMode};
 
 /// A device as it moves: its state and its fds, which always fit each other when unpacked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Device {
     /// What can be written down.
     pub state: DeviceState,

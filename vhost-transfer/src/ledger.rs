@@ -26,6 +26,7 @@ use nix::sys::uio::pread;
 use nix::unistd::ftruncate;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU64;
 
 /// Why an fd is not a ledger.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,12 @@ impl Ledger {
     /// The counters of a port.
     pub fn counters(&self, port: PortId) -> &PortCounters {
         &self.mapping.counters[port.index()]
+    }
+
+    /// The last revision of a port's device of which the vhost-user message has been answered. What
+    /// comes after it may or may not have been answered by an instance that died.
+    pub fn settled(&self, port: PortId) -> &AtomicU64 {
+        &self.mapping.settled[port.index()]
     }
 
     /// The forwarding database.

@@ -1,6 +1,7 @@
 //! What can be written down of a device.
 
 use crate::PortId;
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 /// Which end of the vhost-user connection bound the socket's path.
@@ -69,11 +70,15 @@ pub struct DeviceState {
     /// The rings, by index, without gaps; at most [`crate::MAX_RINGS`].
     #[n(15)]
     pub rings: Vec<RingState>,
+    /// The front end's message, header and payload, that made this revision, unless it is known to
+    /// be answered: a successor that finds it still in the socket answers and does not repeat it.
+    #[n(16)]
+    pub at_hand: Option<ByteVec>,
 }
 
 impl DeviceState {
     /// Field numbers that this version knows.
-    pub const KNOWN_FIELDS: u32 = 16;
+    pub const KNOWN_FIELDS: u32 = 17;
 
     /// A device whose connection has just come up.
     pub fn new(port: PortId, socket_mode: SocketMode, memory_slots: u16) -> Self {
@@ -94,6 +99,7 @@ impl DeviceState {
             has_log_event: false,
             has_backend_channel: false,
             rings: Vec::new(),
+            at_hand: None,
         }
     }
 }

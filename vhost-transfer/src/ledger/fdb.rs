@@ -167,3 +167,29 @@ fn port_of(key: u64) -> Option<PortId> {
 fn hash(word: u64) -> usize {
     (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - ORDER)) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{offset_of, size_of};
+
+    #[test]
+    fn words_stay_where_they_are() {
+        let entry = [
+            offset_of!(Entry, key),
+            offset_of!(Entry, seen),
+            size_of::<Entry>(),
+        ];
+        assert_eq!(entry, [0, 8, 16]);
+        let port = PortId::new(0x1ab).expect("in range");
+        assert_eq!(key_of([1, 2, 3, 4, 5, 6], port), 0x81ab_0102_0304_0506);
+    }
+
+    /// Where an address stands is part of the layout: a successor must look there.
+    #[test]
+    fn places_stay_where_they_are() {
+        let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+        assert_eq!(hash(word(mac)), 9_893);
+        assert_eq!(hash(word([0; 6])), 0);
+    }
+}

@@ -46,3 +46,21 @@ impl LaneSlot {
         self.resumed_at.load(Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{offset_of, size_of};
+
+    #[test]
+    fn words_stay_where_they_are() {
+        let words = [
+            offset_of!(LaneSlot, lock),
+            offset_of!(LaneSlot, heartbeat),
+            offset_of!(LaneSlot, released_at),
+            offset_of!(LaneSlot, resumed_at),
+            size_of::<LaneSlot>(),
+        ];
+        assert_eq!(words, [0, 64, 72, 80, 128]);
+    }
+}

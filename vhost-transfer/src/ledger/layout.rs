@@ -23,6 +23,7 @@ pub(super) struct Layout {
     pub(super) counters: [PortCounters; MAX_PORTS as usize],
     pub(super) rings: [RingSlot; MAX_PORTS as usize * MAX_RINGS as usize],
     pub(super) fdb: Fdb,
+    pub(super) settled: [AtomicU64; MAX_PORTS as usize],
 }
 
 impl Layout {
@@ -92,4 +93,86 @@ pub struct PortCounters {
     pub tx_dropped: AtomicU64,
     /// Packets from this port that could not be read or led nowhere.
     pub rx_dropped: AtomicU64,
+}
+
+/// Where each part of layout 1 lies: instances of any version that share a ledger rely on it.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{offset_of, size_of};
+
+    #[test]
+    fn parts_stay_where_they_are() {
+        let parts = [
+            ("magic", offset_of!(Layout, magic), size_of::<AtomicU32>()),
+            (
+                "version",
+                offset_of!(Layout, version),
+                size_of::<AtomicU32>(),
+            ),
+            (
+                "handover",
+                offset_of!(Layout, handover),
+                size_of::<Handover>(),
+            ),
+            (
+                "lanes",
+                offset_of!(Layout, lanes),
+                16 * size_of::<LaneSlot>(),
+            ),
+            (
+                "counters",
+                offset_of!(Layout, counters),
+                512 * size_of::<PortCounters>(),
+            ),
+            (
+                "rings",
+                offset_of!(Layout, rings),
+                8192 * size_of::<RingSlot>(),
+            ),
+            ("fdb", offset_of!(Layout, fdb), size_of::<Fdb>()),
+            (
+                "settled",
+                offset_of!(Layout, settled),
+                512 * size_of::<AtomicU64>(),
+            ),
+            ("end", size_of::<Layout>(), 0),
+        ];
+        let layout_1 = [
+            ("magic", 0, 4),
+            ("version", 4, 4),
+            ("handover", 128, 128),
+            ("lanes", 256, 2048),
+            ("counters", 2304, 32_768),
+            ("rings", 35_072, 524_288),
+            ("fdb", 559_360, 262_144),
+            ("settled", 821_504, 4096),
+            ("end", 827_392, 0),
+        ];
+        assert_eq!(parts, layout_1);
+    }
+
+    #[test]
+    fn words_stay_where_they_are() {
+        let words = [
+            offset_of!(Handover, term),
+            offset_of!(Handover, release),
+            offset_of!(PortCounters, rx_packets),
+            offset_of!(PortCounters, rx_bytes),
+            offset_of!(PortCounters, tx_packets),
+            offset_of!(PortCounters, tx_bytes),
+            offset_of!(PortCounters, tx_dropped),
+            offset_of!(PortCounters, rx_dropped),
+        ];
+        assert_eq!(words, [0, 8, 0, 8, 16, 24, 32, 40]);
+    }
+
+    #[test]
+    fn the_version_is_read_only_from_a_ledger() {
+        let header = |magic: &[u8; 4]| [&magic[..], &7u32.to_ne_bytes()].concat();
+        assert_eq!(version_in(&header(b"VSLG")), 7);
+        assert_eq!(version_in(&header(b"VSLW")), 0);
+        assert_eq!(version_in(b"VSLG"), 0);
+        assert_eq!(version_in(b""), 0);
+    }
 }

@@ -68,6 +68,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn words_stay_where_they_are() {
+        let position = RingPosition {
+            avail: 0x1234,
+            avail_wrap: true,
+            used: 0x5678,
+            used_wrap: true,
+        };
+        assert_eq!(position.to_word(), 0x0001_5678_0001_1234);
+        assert_eq!(size_of::<RingSlot>(), 64);
+    }
+
     proptest! {
         #[test]
         fn a_position_survives_its_word(avail: u16, avail_wrap: bool, used: u16, used_wrap: bool) {
