@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::error::{Code, Messages};
 use super::{DpdkError, EalConfig, Memory};
@@ -35,16 +37,29 @@ pub(super) fn probe(devargs: &str, code: Code, log: Messages) -> DpdkError {
     if is_pci_address(name) {
         return pci(name, devargs, code, log);
     }
-    match netdev(devargs) {
-        Some(netdev) if if_nametoindex(netdev).is_err() => DpdkError::NoNetdev {
-            netdev: netdev.to_owned(),
-            devargs: devargs.to_owned(),
-        },
-        Some(_) | None => DpdkError::Probe {
+    netdev(devargs)
+        .and_then(|netdev| packet_socket(netdev, devargs))
+        .unwrap_or_else(|| DpdkError::Probe {
             devargs: devargs.to_owned(),
             code,
             log,
-        },
+        })
+}
+
+/// What keeps `net_af_packet` from `netdev`, if something does; the driver itself does not tell.
+fn packet_socket(netdev: &str, devargs: &str) -> Option<DpdkError> {
+    let (netdev, devargs) = (netdev.to_owned(), devargs.to_owned());
+    if if_nametoindex(netdev.as_str()).is_err() {
+        return Some(DpdkError::NoNetdev { netdev, devargs });
+    }
+    match socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    ) {
+        Err(Errno::EPERM) => Some(DpdkError::NoPrivilege { netdev, devargs }),
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -192,7 +207,7 @@ mod tests {
     fn a_netdev_that_exists_is_not_blamed() {
         let (code, log) = unknown();
         let error = probe("net_af_packet0,iface=lo", code, log);
-        assert!(matches!(error, DpdkError::Probe { .. }), "{error}");
+        assert!(!matches!(error, DpdkError::NoNetdev { .. }), "{error}");
     }
 
     #[test]

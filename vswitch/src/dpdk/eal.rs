@@ -1,6 +1,7 @@
 //! Start and end of DPDK's environment abstraction layer (EAL).
 
 use std::ffi::CString;
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -29,12 +30,13 @@ impl Eal {
     /// and counts as DPDK's main lcore: it has mempool caches without a [`LaneRegistration`].
     ///
     /// # Errors
-    /// Once in a process only: afterwards [`DpdkError::AlreadyStarted`], also when it failed.
+    /// DPDK starts once in a process only: afterwards [`DpdkError::AlreadyStarted`], also when it failed.
     /// Otherwise what is wrong with `config` or missing on the host.
     ///
     /// [`LaneRegistration`]: super::LaneRegistration
     pub fn init(config: &EalConfig) -> Result<Self, DpdkError> {
         let line = config.command_line()?;
+        check_cpu(config.main_cpu)?;
         let log = LogTap::install().ok_or_else(|| DpdkError::Start {
             code: Code(libc::ENOMEM),
             log: Messages::default(),
@@ -83,6 +85,16 @@ pub(super) fn c_string(text: &str) -> Result<CString, DpdkError> {
     match CString::new(text) {
         Ok(c) if text.len() <= NAME_MAX => Ok(c),
         Ok(_) | Err(_) => Err(DpdkError::Name(text.to_owned())),
+    }
+}
+
+/// DPDK would answer with its whole usage text on stdout.
+fn check_cpu(cpu: usize) -> Result<(), DpdkError> {
+    let online = format!("/sys/devices/system/cpu/cpu{cpu}/topology/core_id");
+    if Path::new(&online).exists() {
+        Ok(())
+    } else {
+        Err(DpdkError::NoCpu(cpu))
     }
 }
 

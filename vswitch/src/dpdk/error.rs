@@ -24,6 +24,9 @@ pub enum DpdkError {
     /// Not the form of a PCI address.
     #[error("PCI address {0:?}: write domain:bus:device.function, such as 0000:01:10.0")]
     PciAddress(String),
+    /// The CPU for the main lcore is missing or offline.
+    #[error("there is no CPU {0} online: choose one of /sys/devices/system/cpu/online")]
+    NoCpu(usize),
     /// A name or device arguments that cannot go to C, or that are too long for it.
     #[error("{0:?} is no name for DPDK: at most {max} bytes, none of them zero", max = super::eal::NAME_MAX)]
     Name(String),
@@ -73,6 +76,16 @@ pub enum DpdkError {
         "network device {netdev:?} of {devargs:?} is not in this network namespace: create it or correct the name"
     )]
     NoNetdev {
+        /// The netdev.
+        netdev: String,
+        /// Where it was named.
+        devargs: String,
+    },
+    /// The netdev is there, but this process may not open packet sockets.
+    #[error(
+        "no privilege to use network device {netdev:?} of {devargs:?}: give this process CAP_NET_RAW, or run it as root"
+    )]
+    NoPrivilege {
         /// The netdev.
         netdev: String,
         /// Where it was named.
