@@ -1,2 +1,5 @@
-//! The vswitch process, one instance of the pair.
-fn main() {}
+//! One instance of the vswitch.
+
+fn main() -> std::process::ExitCode {
+    vswitch::program::main()
+}

@@ -23,6 +23,7 @@ mod port;
 mod queue;
 mod setup;
 mod uplink;
+mod version;
 
 pub use args::{EalConfig, LogLevel, Memory};
 pub use batch::MbufBatch;
@@ -33,3 +34,4 @@ pub use mbuf::{Mbuf, Segments};
 pub use mempool::{Mempool, MempoolConfig};
 pub use queue::{RxQueue, TxQueue};
 pub use uplink::{Link, Queues, Uplink, UplinkConfig, UplinkStats};
+pub use version::version;

@@ -1,0 +1,35 @@
+# Thin targets; `make demo` and `make test` are all that a newcomer needs.
+
+CARGO := cargo
+PROGRAMS := --release -p vswsup -p vswitch -p vswsup-tests
+TEST_ARGS ?=
+
+.PHONY: build demo demo-vm test lint bench bench-promote clean packages
+
+packages:
+	@scripts/install-packages
+
+build: packages
+	$(CARGO) build --locked $(PROGRAMS)
+	$(CARGO) build --locked --release -p vswitch --features fault-injection --bin vswitch-faults
+
+demo: build
+	@target/release/demo $(ARGS)
+
+demo-vm: build
+	@target/release/demo-vm $(ARGS)
+
+test: build lint
+	scripts/test $(TEST_ARGS)
+
+lint: packages
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
+
+bench: bench-promote
+
+bench-promote: build
+	@target/release/bench-promote $(ARGS)
+
+clean:
+	$(CARGO) clean

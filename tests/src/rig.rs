@@ -1,0 +1,161 @@
+//! A whole system to test: a software NIC in a network namespace of its own, a supervisor with two
+//! instances, and sockets for guests. All of it is gone when the [`Rig`] is.
+
+mod network;
+mod programs;
+mod supervisor;
+
+pub use network::SoftwareNic;
+pub use programs::{Missing, Programs, require_root};
+pub use supervisor::{CommandOutcome, Supervisor};
+
+use crate::emulator::{GuestSpec, Socket, UplinkSpec};
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// What kind of system.
+#[derive(Debug, Clone)]
+pub struct RigConfig {
+    /// Number of vhost ports in server mode: `vm1`, `vm2`, …
+    pub ports: usize,
+    /// There is an uplink, and steering by `ebpf`.
+    pub uplink: bool,
+    /// CPU of the only lane of both instances.
+    pub lane_cpu: u16,
+    /// `busy` or `adaptive`.
+    pub poll: &'static str,
+    /// Use the switch that can be told to fail.
+    pub faults: bool,
+    /// Further lines at the top of the configuration, and at its end.
+    pub more: String,
+}
+
+impl RigConfig {
+    /// So many guests, an uplink, and all defaults.
+    pub fn guests(ports: usize) -> Self {
+        Self { ports, uplink: true, lane_cpu: 0, poll: "adaptive", faults: false, more: String::new() }
+    }
+}
+
+/// Frames that the instances' af_packet rings hold: at 50,000 a second more than 90 ms.
+const UPLINK_FRAMES: u32 = 8192;
+/// How long two instances may take to be warm on a busy machine.
+const READY: Duration = Duration::from_secs(60);
+
+/// A running system.
+#[derive(Debug)]
+pub struct Rig {
+    supervisor: Supervisor,
+    dir: TempDir,
+    _nic: Option<SoftwareNic>,
+}
+
+impl Rig {
+    /// Starts it and waits until a spare is ready. The calling thread, and threads and processes
+    /// that it makes from now on, live in the rig's network namespace.
+    ///
+    /// # Errors
+    /// What is missing, or what the supervisor said instead of becoming ready.
+    pub fn start(config: &RigConfig) -> io::Result<Self> {
+        let rig = Self::start_without_waiting(config)?;
+        rig.supervisor.wait_for_spare(READY)?;
+        Ok(rig)
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_without_waiting(config: &RigConfig) -> io::Result<Self> {
+        require_root()?;
+        let programs = Programs::find()?;
+        let dir = tempfile::Builder::new().prefix("vswsup-rig-").tempdir()?;
+        let nic = config.uplink.then(SoftwareNic::new).transpose()?;
+        let file = dir.path().join("vswsup.toml");
+        std::fs::write(&file, configuration(config, &programs, dir.path()))?;
+        let supervisor = Supervisor::start(&programs, &file, dir.path())?;
+        Ok(Self { supervisor, dir, _nic: nic })
+    }
+
+    /// The supervisor.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// As above, to kill or to restart it.
+    pub fn supervisor_mut(&mut self) -> &mut Supervisor {
+        &mut self.supervisor
+    }
+
+    /// Where sockets, configuration and faults are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The vhost-user socket of guest `number`, from 1.
+    pub fn socket(&self, number: usize) -> PathBuf {
+        socket(self.dir.path(), number)
+    }
+
+    /// A guest that carries flows, behind port `number`.
+    pub fn guest(&self, number: usize) -> GuestSpec {
+        GuestSpec::new(Socket::Client(self.socket(number)))
+    }
+
+    /// A guest that only is there, behind port `number`.
+    pub fn idle_guest(&self, number: usize) -> GuestSpec {
+        GuestSpec::idle(Socket::Client(self.socket(number)))
+    }
+
+    /// The far end of the uplink.
+    pub fn wire(&self) -> UplinkSpec {
+        UplinkSpec::new(None, SoftwareNic::WIRE)
+    }
+
+    /// Says how the instances fail from now on; see `vswitch`'s fault injection.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn set_faults(&self, faults: &str) -> io::Result<()> {
+        std::fs::write(self.dir.path().join(supervisor::FAULTS), faults)
+    }
+}
+
+fn socket(dir: &Path, number: usize) -> PathBuf {
+    dir.join(format!("vm{number}.sock"))
+}
+
+fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String {
+    let program = if config.faults { &programs.vswitch_faults } else { &programs.vswitch };
+    let mut text = format!(
+        "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = [{}]\npoll = {:?}\n\
+         memory = \"128MiB\"\nhugepages = {}\n{}\n",
+        dir.join("run"),
+        config.lane_cpu,
+        config.poll,
+        programs::hugepages_for(2 * 128),
+        config.more,
+    );
+    if config.uplink {
+        text += &uplink();
+    }
+    for number in 1..=config.ports {
+        let path = socket(dir, number);
+        let _ = write!(text, "\n[[port]]\nname = \"vm{number}\"\nsocket = {path:?}\n");
+    }
+    text
+}
+
+fn uplink() -> String {
+    let [a, b] = SoftwareNic::INSTANCES;
+    let [port_a, port_b] = SoftwareNic::PORTS;
+    let ring = format!("blocksz=65536,framesz=2048,framecnt={UPLINK_FRAMES}");
+    format!(
+        "\n[uplink]\na = \"net_af_packet0,iface={a},{ring}\"\nb = \"net_af_packet0,iface={b},{ring}\"\n\
+         \n[steering]\nbackend = \"ebpf\"\nnic = \"{}\"\nports = {{ a = \"{port_a}\", b = \"{port_b}\" }}\n",
+        SoftwareNic::NIC,
+    )
+}

@@ -1,0 +1,59 @@
+//! A NIC with two ports for instances, made of veth pairs in a network namespace of its own.
+//!
+//! ```text
+//! wire0 ═ nic0 ─steering┬─ port0 ═ vf0   instance a
+//!                       └─ port1 ═ vf1   instance b
+//! ```
+
+use nix::sched::{CloneFlags, unshare};
+use std::io;
+use std::process::Command;
+
+/// The namespace and all that is in it live as long as threads and processes in it do.
+#[derive(Debug)]
+pub struct SoftwareNic(());
+
+impl SoftwareNic {
+    /// The far end of the wire.
+    pub const WIRE: &str = "wire0";
+    /// What steering calls the NIC.
+    pub const NIC: &str = "nic0";
+    /// Where steering delivers to: instance a, instance b.
+    pub const PORTS: [&str; 2] = ["port0", "port1"];
+    /// What the instances open.
+    pub const INSTANCES: [&str; 2] = ["vf0", "vf1"];
+
+    /// Moves the calling thread into a new namespace and makes the NIC there.
+    ///
+    /// # Errors
+    /// Those of unshare(2) and of ip(8).
+    pub fn new() -> io::Result<Self> {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        quiet_ipv6();
+        ip("link set lo up")?;
+        pair(Self::WIRE, Self::NIC)?;
+        pair(Self::PORTS[0], Self::INSTANCES[0])?;
+        pair(Self::PORTS[1], Self::INSTANCES[1])?;
+        Ok(Self(()))
+    }
+}
+
+fn pair(one: &str, other: &str) -> io::Result<()> {
+    ip(&format!("link add {one} type veth peer name {other}"))?;
+    [one, other].iter().try_for_each(|name| ip(&format!("link set {name} up")))
+}
+
+/// Neighbour and router solicitations would be packets that no flow sent. A kernel without IPv6 has
+/// neither.
+fn quiet_ipv6() {
+    let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+}
+
+fn ip(arguments: &str) -> io::Result<()> {
+    let outcome = Command::new("ip").args(arguments.split(' ')).output()?;
+    if outcome.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&outcome.stderr).trim().to_owned();
+    Err(io::Error::other(format!("ip {arguments}: {said}")))
+}

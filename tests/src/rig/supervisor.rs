@@ -1,0 +1,144 @@
+//! The supervisor's process, and its command line as an operator uses it.
+
+use super::Programs;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Name of the file that tells `vswitch-faults` how to fail.
+pub(super) const FAULTS: &str = "faults";
+const LOG: &str = "vswsup.log";
+/// How long an orderly end may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A supervisor.
+#[derive(Debug)]
+pub struct Supervisor {
+    child: Child,
+    vswsup: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub struct CommandOutcome {
+    /// Exit status.
+    pub status: ExitStatus,
+    /// Data.
+    pub stdout: String,
+    /// Messages.
+    pub stderr: String,
+}
+
+impl CommandOutcome {
+    /// Its standard output as JSON.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn json(&self) -> io::Result<serde_json::Value> {
+        let whole = || format!("no JSON: {:?}, {}, {:?}", self.stdout, self.status, self.stderr);
+        serde_json::from_str(&self.stdout).map_err(|_| io::Error::other(whole()))
+    }
+}
+
+impl Supervisor {
+    /// Starts `vswsup run`; it dies with the calling thread.
+    pub(super) fn start(programs: &Programs, config: &Path, dir: &Path) -> io::Result<Self> {
+        let log = dir.join(LOG);
+        let output = File::create(&log)?;
+        let mut command = Command::new(&programs.vswsup);
+        command.arg("run").arg("--config").arg(config).env("VSWITCH_FAULTS", dir.join(FAULTS));
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        // SAFETY: prctl(2) is async-signal-safe, and nothing else is done between fork and exec.
+        unsafe { command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?)) };
+        let child = command.spawn()?;
+        Ok(Self { child, vswsup: programs.vswsup.clone(), config: config.to_owned(), log })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Runs `vswsup` with `arguments` against it.
+    ///
+    /// # Errors
+    /// When it cannot be run at all.
+    pub fn command(&self, arguments: &[&str]) -> io::Result<CommandOutcome> {
+        let output = Command::new(&self.vswsup).args(arguments).arg("--config").arg(&self.config).output()?;
+        Ok(CommandOutcome {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// `vswsup status --json`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn status(&self) -> io::Result<serde_json::Value> {
+        self.command(&["status", "--json"])?.json()
+    }
+
+    /// Waits until the standby is ready.
+    ///
+    /// # Errors
+    /// With the supervisor's log, when that takes longer than `limit`.
+    pub fn wait_for_spare(&self, limit: Duration) -> io::Result<()> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            if self.status().is_ok_and(|status| status["spare"] == true) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(io::Error::other(format!("no spare after {limit:?}; the supervisor said:\n{}", self.log())))
+    }
+
+    /// What it and the instances wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where its configuration is.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Asks it to end, and waits.
+    ///
+    /// # Errors
+    /// When it does not end in time; it is killed then.
+    pub fn stop(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(status);
+        }
+        kill(self.pid(), Signal::SIGTERM)?;
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child.kill()?;
+        self.child.wait()?;
+        Err(io::Error::other(format!("the supervisor did not end within {PATIENCE:?}; it said:\n{}", self.log())))
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("{error}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The instance's part in taking and giving the switch.
+
+use super::fault::{self, Phase};
+use super::instance::Instance;
+use crate::lane::Shared;
+use crate::switch::Tenure;
+use std::sync::atomic::Ordering::Release;
+use vhost_transfer::Term;
+use vhost_transfer::ledger::Predecessor;
+use vhost_transfer::message::{Aborted, Active, FromInstance, Quiesce, Refused, Released, TermRef};
+
+/// What the instance is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stance {
+    /// Started; its lanes take no lock.
+    Warm,
+    /// Its lanes wait for the lane locks.
+    Standby,
+    /// Its lanes run.
+    Active,
+    /// As `Active`, and no further vhost-user message is begun; `answered` once the last one is done.
+    Quiescing {
+        /// The term that the handover leads to.
+        term: Term,
+        /// The supervisor has been told.
+        answered: bool,
+    },
+}
+
+impl Stance {
+    /// Whether the ports listen to their front ends.
+    pub(super) fn serves(self) -> bool {
+        self == Self::Active
+    }
+}
+
+impl Instance {
+    /// The lanes may take the locks when they become free.
+    pub(super) fn stand_by(&mut self) {
+        self.host.lanes.contend();
+        if self.stance == Stance::Warm {
+            self.stance = Stance::Standby;
+        }
+        self.host.say(FromInstance::StandingBy);
+    }
+
+    /// Tries all that could fail later, and empties the uplink of what strayed into it.
+    pub(super) fn prepare(&mut self, term: Term) {
+        match self.try_prepare(term) {
+            Ok(()) => self.host.say(FromInstance::Prepared(TermRef { term })),
+            Err(reason) => self
+                .host
+                .say(FromInstance::Refused(Refused { term, reason })),
+        }
+        fault::after(self.id, Phase::Prepared);
+    }
+
+    fn try_prepare(&mut self, term: Term) -> Result<(), String> {
+        fault::at(self.id, Phase::Prepare)?;
+        if self.stance != Stance::Standby {
+            return Err(format!(
+                "instance {} is no standby, it is {:?}",
+                self.id, self.stance
+            ));
+        }
+        let shared = &self.host.lanes.shared;
+        let expected = shared.ledger.handover().term().next();
+        if term != expected {
+            return Err(format!(
+                "term {term} was asked for, and the next one is {expected}"
+            ));
+        }
+        discard_uplink(shared);
+        shared.alert.store(true, Release);
+        Ok(())
+    }
+
+    /// Finishes what is begun and begins nothing.
+    pub(super) fn quiesce(&mut self, quiesce: Quiesce) {
+        let term = quiesce.term;
+        let refusal = match fault::at(self.id, Phase::Quiesce) {
+            Ok(()) if self.stance == Stance::Active => None,
+            Ok(()) => Some(format!(
+                "instance {} is not active, it is {:?}",
+                self.id, self.stance
+            )),
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = refusal {
+            return self
+                .host
+                .say(FromInstance::Refused(Refused { term, reason }));
+        }
+        self.serve_ports(false);
+        if quiesce.reconnect {
+            self.close_connections();
+        }
+        self.host.lanes.shared.alert.store(true, Release);
+        self.stance = Stance::Quiescing {
+            term,
+            answered: false,
+        };
+    }
+
+    /// Says that it is quiet as soon as no message is half done.
+    pub(super) fn quiesced_when_settled(&mut self) {
+        let Stance::Quiescing {
+            term,
+            answered: false,
+        } = self.stance
+        else {
+            return;
+        };
+        if self.ports.values().all(|port| port.is_settled()) {
+            self.stance = Stance::Quiescing {
+                term,
+                answered: true,
+            };
+            self.host.say(FromInstance::Quiesced(TermRef { term }));
+        }
+    }
+
+    /// Goes on as before the handover.
+    pub(super) fn abort(&mut self, term: Term) {
+        let shared = &self.host.lanes.shared;
+        shared.alert.store(false, Release);
+        let discarded = match self.stance {
+            Stance::Standby => discard_uplink(shared),
+            Stance::Quiescing { .. } => {
+                self.stance = Stance::Active;
+                self.serve_ports(true);
+                0
+            }
+            Stance::Warm | Stance::Active => 0,
+        };
+        self.host
+            .say(FromInstance::Aborted(Aborted { term, discarded }));
+    }
+
+    /// The lanes run: this instance is active, by order or because the other one died.
+    pub(super) fn lanes_began(&mut self, tenure: Tenure) {
+        self.stance = Stance::Active;
+        self.host.lanes.shared.alert.store(false, Release);
+        self.host.signal_calls();
+        let after_death = tenure.predecessor == Predecessor::Died;
+        let freeze_ns = self.freeze_before(tenure);
+        self.host.say(FromInstance::Active(Active {
+            term: tenure.term,
+            after_death,
+            freeze_ns,
+        }));
+        self.serve_ports(true);
+    }
+
+    /// The lanes have let go.
+    pub(super) fn lanes_released(&mut self, term: Term, drained: u64) {
+        self.serve_ports(false);
+        self.stance = Stance::Standby;
+        self.host.lanes.shared.alert.store(false, Release);
+        self.host.say(FromInstance::Released(Released {
+            term: term.next(),
+            drained,
+        }));
+    }
+
+    /// From the first lane's release to the last lane's resumption, ns.
+    fn freeze_before(&self, tenure: Tenure) -> Option<u64> {
+        if tenure.predecessor == Predecessor::Died || tenure.term <= Term(1) {
+            return None;
+        }
+        let slots = || self.host.lanes.slots();
+        let released = slots().map(|slot| slot.released_at()).min()?;
+        let resumed = slots().map(|slot| slot.resumed_at()).max()?;
+        resumed.checked_sub(released)
+    }
+
+    fn close_connections(&mut self) {
+        for port in self.ports.values_mut() {
+            port.close("promoted with --reconnect", &mut self.host);
+        }
+    }
+}
+
+/// Packets that the NIC delivered to an instance which does not own the switch.
+fn discard_uplink(shared: &Shared) -> u64 {
+    shared.uplink.as_ref().map_or(0, |uplink| uplink.discard())
+}

@@ -1,0 +1,165 @@
+//! The event loop and what it holds.
+
+use super::ControlError;
+use super::handover::Stance;
+use super::host::{Host, HostError};
+use super::startup::Started;
+use crate::dpdk::{Eal, Uplink};
+use crate::lane::LaneEvent;
+use crate::port::{Source, VhostPort};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::os::fd::AsRawFd;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+use vhost_transfer::lifeline::{LifelineError, Received};
+use vhost_transfer::message::{Fatal, FromInstance, ToInstance};
+use vhost_transfer::{InstanceId, Lifeline, PortId};
+
+/// Tokens of the loop itself; those from port 1 on are the ports'.
+pub(super) mod tokens {
+    use mio::Token;
+
+    pub(in super::super) const LIFELINE: Token = Token(0);
+    pub(in super::super) const LANES: Token = Token(1);
+}
+
+const EVENTS: usize = 256;
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    GoOn,
+    Leave,
+}
+
+/// One instance, alive.
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) host: Host,
+    pub(super) ports: BTreeMap<PortId, VhostPort>,
+    pub(super) stance: Stance,
+    pub(super) poll: Poll,
+    events: Receiver<LaneEvent>,
+    _uplink: Option<Uplink>,
+    _eal: Eal,
+}
+
+impl Instance {
+    pub(super) fn new(started: Started) -> Result<Self, ControlError> {
+        let Started {
+            lifeline,
+            poll,
+            id,
+            lanes,
+            events,
+            _uplink,
+            _eal,
+        } = started;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(
+            &mut SourceFd(&lifeline.as_raw_fd()),
+            tokens::LIFELINE,
+            interest,
+        )?;
+        let host = Host::new(lifeline, lanes);
+        Ok(Self {
+            id,
+            host,
+            ports: BTreeMap::new(),
+            stance: Stance::Warm,
+            poll,
+            events,
+            _uplink,
+            _eal,
+        })
+    }
+
+    /// Runs until told to leave.
+    pub(super) fn run(&mut self) -> Result<(), ControlError> {
+        let mut events = Events::with_capacity(EVENTS);
+        // What came with the setup is readable already, and mio tells only of what is new.
+        while self.obey()? == Next::GoOn {
+            self.check_host()?;
+            self.wait(&mut events)?;
+            for event in &events {
+                match event.token() {
+                    tokens::LIFELINE => self.host.lifeline.flush()?,
+                    tokens::LANES => {}
+                    token => {
+                        if let Some((port, source)) = Source::of(token) {
+                            self.port_is_ready(port, source);
+                        }
+                    }
+                }
+            }
+            self.hear_lanes()?;
+            self.tick();
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Tells the supervisor why this instance leaves.
+    pub(super) fn last_words(&mut self, error: &ControlError) {
+        say_fatal(&mut self.host.lifeline, error);
+    }
+
+    fn wait(&mut self, events: &mut Events) -> Result<(), ControlError> {
+        let deadline = self
+            .ports
+            .values()
+            .filter_map(VhostPort::next_deadline)
+            .min();
+        let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match self.poll.poll(events, limit) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => Err(error.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Does all that the supervisor has asked for.
+    fn obey(&mut self) -> Result<Next, ControlError> {
+        while let Some(Received { message, fds }) = self.host.lifeline.receive::<ToInstance>()? {
+            if self.handle(message, fds) == Next::Leave {
+                return Ok(Next::Leave);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn hear_lanes(&mut self) -> Result<(), ControlError> {
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                LaneEvent::Began(tenure) => self.lanes_began(tenure),
+                LaneEvent::Released { term, drained } => self.lanes_released(term, drained),
+                LaneEvent::Failed(what) => return Err(ControlError::LaneFailed(what)),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_host(&mut self) -> Result<(), ControlError> {
+        match self.host.take_error() {
+            None => Ok(()),
+            Some(HostError::Lifeline(error)) => Err(error.into()),
+            Some(HostError::Lane(error)) => Err(error.into()),
+        }
+    }
+
+    /// The connections live on in the vault and in the other instance.
+    fn leave(&mut self) {
+        self.serve_ports(false);
+        self.host.lanes.stop();
+    }
+}
+
+/// Says why this instance cannot go on. When even that fails, the supervisor sees it leave.
+pub(super) fn say_fatal(lifeline: &mut Lifeline, error: &impl Display) {
+    let fatal = FromInstance::Fatal(Fatal {
+        reason: error.to_string(),
+    });
+    let _: Result<(), LifelineError> = lifeline.send(&fatal, &[]);
+}

@@ -1,0 +1,160 @@
+//! All lanes of an instance, as the control thread handles them.
+
+use super::shared::Shared;
+use super::worker::{NOT_RUNNING, Worker};
+use crate::dpdk::{Eal, LaneRegistration};
+use crate::switch::Plan;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use vhost_transfer::ledger::LaneSlot;
+
+/// How long a lane may take to see a new plan; a longer one hangs.
+const PLAN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why the lanes cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LaneError {
+    /// The thread could not be made.
+    #[error("lane {lane} cannot be started on CPU {cpu}: {error}")]
+    Start {
+        /// Its number.
+        lane: u16,
+        /// Where it belongs.
+        cpu: u16,
+        /// The kernel's word.
+        error: io::Error,
+    },
+    /// It does not come round any more.
+    #[error("lane {lane} has not finished a round for {PLAN_PATIENCE:?}: it hangs")]
+    Hangs {
+        /// Its number.
+        lane: u16,
+    },
+}
+
+/// The lanes.
+#[derive(Debug)]
+pub struct LaneSet {
+    /// What they share.
+    pub shared: Arc<Shared>,
+    lanes: Vec<Lane>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    thread: JoinHandle<()>,
+    seen: Arc<AtomicU64>,
+}
+
+impl LaneSet {
+    /// Starts one lane on each CPU of `cpus`. They take no lock yet.
+    ///
+    /// # Errors
+    /// [`LaneError::Start`].
+    pub fn start(eal: &Eal, shared: Shared, cpus: &[u16]) -> Result<Self, LaneError> {
+        let shared = Arc::new(shared);
+        let count = cpus.len() as u16;
+        let lanes = (0..).zip(cpus).map(|(number, &cpu)| {
+            let seen = Arc::new(AtomicU64::new(NOT_RUNNING));
+            let worker = Worker::new(number, count, Arc::clone(&shared), Arc::clone(&seen));
+            let thread =
+                spawn(eal.clone(), number, cpu, worker).map_err(|error| LaneError::Start {
+                    lane: number,
+                    cpu,
+                    error,
+                })?;
+            Ok(Lane { thread, seen })
+        });
+        Ok(Self {
+            lanes: lanes.collect::<Result<_, _>>()?,
+            shared,
+        })
+    }
+
+    /// Lets the lanes take their locks from now on.
+    pub fn contend(&self) {
+        self.shared.contend.store(true, Release);
+        self.lanes
+            .iter()
+            .for_each(|lane| lane.thread.thread().unpark());
+    }
+
+    /// Changes the plan; on return no lane uses the one before.
+    ///
+    /// # Errors
+    /// [`LaneError::Hangs`].
+    pub fn change_plan(&self, change: impl FnOnce(&Plan) -> Plan) -> Result<(), LaneError> {
+        let (generation, old) = self.shared.replace(change);
+        (0..)
+            .zip(&self.lanes)
+            .try_for_each(|(number, lane)| lane.wait_for(number, generation))?;
+        drop(old);
+        Ok(())
+    }
+
+    /// The lanes' slots in the ledger.
+    pub fn slots(&self) -> impl Iterator<Item = &LaneSlot> {
+        (0..self.lanes.len() as u16).map(|number| self.shared.ledger.lane(number))
+    }
+
+    /// Ends the lanes: they let go of their locks and leave.
+    pub fn stop(&mut self) {
+        self.shared.stop.store(true, Release);
+        for lane in self.lanes.drain(..) {
+            lane.thread.thread().unpark();
+            // A lane that panicked has been reported by the panic hook.
+            let _ = lane.thread.join();
+        }
+    }
+}
+
+impl Lane {
+    fn wait_for(&self, lane: u16, generation: u64) -> Result<(), LaneError> {
+        let since = Instant::now();
+        while self.seen_before(generation) {
+            if since.elapsed() > PLAN_PATIENCE {
+                return Err(LaneError::Hangs { lane });
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// The lane runs, and on an older plan or on one that it has not told yet.
+    fn seen_before(&self, generation: u64) -> bool {
+        match self.seen.load(SeqCst) {
+            NOT_RUNNING => false,
+            seen => seen < generation || seen == NOT_RUNNING - 1,
+        }
+    }
+}
+
+fn spawn(eal: Eal, number: u16, cpu: u16, worker: Worker) -> io::Result<JoinHandle<()>> {
+    let mut cpus = CpuSet::new();
+    cpus.set(usize::from(cpu)).map_err(io::Error::from)?;
+    let (tell, pinned) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name(format!("lane{number}"))
+        .spawn(move || {
+            let outcome = sched_setaffinity(Pid::from_raw(0), &cpus);
+            let failed = outcome.is_err();
+            // The starter waits for this word, so it is there to hear it.
+            let _ = tell.send(outcome);
+            if failed {
+                return;
+            }
+            // Without registration DPDK works all the same, only its mempool caches do not.
+            let _registration = LaneRegistration::new(&eal).ok();
+            worker.run();
+        })?;
+    pinned
+        .recv()
+        .map_err(io::Error::other)?
+        .map_err(io::Error::from)?;
+    Ok(thread)
+}

@@ -1,0 +1,176 @@
+//! What the control thread and the lanes share.
+
+use super::Gate;
+use crate::ring::Frame;
+use crate::switch::{Plan, Tenure, UplinkPort};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use vhost_transfer::message::Poll;
+use vhost_transfer::{Ledger, PortId, Term};
+
+/// What a lane tells the control thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneEvent {
+    /// All lanes have their locks and run.
+    Began(Tenure),
+    /// All lanes have let go of their locks in this term.
+    Released {
+        /// The term that ended.
+        term: Term,
+        /// Packets that were taken from the uplink after steering.
+        drained: u64,
+    },
+    /// A lane cannot go on.
+    Failed(&'static str),
+}
+
+/// A packet that the switch itself sends.
+#[derive(Debug)]
+pub struct Injection {
+    /// The port by which it seems to come in.
+    pub from: PortId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The one object that lanes and control thread have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// The uplink, if the switch has one.
+    pub uplink: Option<Arc<UplinkPort>>,
+    /// How lanes wait for work.
+    pub poll: Poll,
+    /// Seconds after which a silent address is forgotten.
+    pub aging: u32,
+    /// How long the uplink must stay empty before it counts as drained.
+    pub drain: Duration,
+    /// Begins the terms.
+    pub gate: Gate,
+    /// Lanes may take the locks.
+    pub contend: AtomicBool,
+    /// A handover is near: no naps.
+    pub alert: AtomicBool,
+    /// Lanes leave.
+    pub stop: AtomicBool,
+    /// The term in which the uplink is drained.
+    pub(super) drained_in: AtomicU64,
+    /// Packets drained from the uplink in this handover.
+    pub(super) drained: AtomicU64,
+    plan: Mutex<Arc<Plan>>,
+    generation: AtomicU64,
+    injections: Mutex<Vec<Injection>>,
+    has_injections: AtomicBool,
+    events: Mutex<Sender<LaneEvent>>,
+    waker: mio::Waker,
+}
+
+/// What [`Shared`] is made of.
+#[derive(Debug)]
+pub struct SharedParts {
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// The uplink.
+    pub uplink: Option<Arc<UplinkPort>>,
+    /// How lanes wait for work.
+    pub poll: Poll,
+    /// Address aging, seconds.
+    pub aging: u32,
+    /// See [`Shared::drain`].
+    pub drain: Duration,
+    /// Number of lanes.
+    pub lanes: u16,
+    /// Where events go.
+    pub events: Sender<LaneEvent>,
+    /// Wakes the control thread after an event.
+    pub waker: mio::Waker,
+}
+
+impl Shared {
+    /// Nothing is served yet, and no lane may take a lock yet.
+    pub fn new(parts: SharedParts) -> Self {
+        Self {
+            ledger: parts.ledger,
+            uplink: parts.uplink,
+            poll: parts.poll,
+            aging: parts.aging,
+            drain: parts.drain,
+            gate: Gate::new(parts.lanes),
+            contend: AtomicBool::new(false),
+            alert: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            drained_in: AtomicU64::new(0),
+            drained: AtomicU64::new(0),
+            plan: Mutex::default(),
+            generation: AtomicU64::new(1),
+            injections: Mutex::default(),
+            has_injections: AtomicBool::new(false),
+            events: Mutex::new(parts.events),
+            waker: parts.waker,
+        }
+    }
+
+    /// The plan, and its generation.
+    pub fn plan(&self) -> (Arc<Plan>, u64) {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&plan), self.generation())
+    }
+
+    /// The generation of the plan that is in force.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(SeqCst)
+    }
+
+    /// Puts a plan in force; the generation that lanes must have seen before the old one is gone.
+    pub(super) fn replace(&self, change: impl FnOnce(&Plan) -> Plan) -> (u64, Arc<Plan>) {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = Arc::new(change(&plan));
+        let old = std::mem::replace(&mut *plan, new);
+        (self.generation.fetch_add(1, SeqCst) + 1, old)
+    }
+
+    /// Has the first lane send a packet.
+    pub fn inject(&self, injection: Injection) {
+        self.injections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(injection);
+        self.has_injections.store(true, Release);
+    }
+
+    /// Takes the packets that are to be sent.
+    pub(super) fn injections(&self) -> Vec<Injection> {
+        if !self.has_injections.swap(false, Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(
+            &mut *self
+                .injections
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Tells the control thread. When it is gone the process is leaving anyway.
+    pub(super) fn tell(&self, event: LaneEvent) {
+        let _ = self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send(event);
+        let _ = self.waker.wake();
+    }
+}
+
+/// Lists the bytes of an injection as a frame.
+pub(super) fn frame_of(injection: &Injection, frame: &mut Frame) {
+    frame.clear();
+    let at = std::ptr::NonNull::from(&injection.bytes[..]).cast();
+    frame.push(crate::ring::Segment {
+        at,
+        len: injection.bytes.len() as u32,
+    });
+}

@@ -1,0 +1,222 @@
+//! The life of one lane: wait for its lock, run, drain, let go, wait again.
+
+use super::gate::Passage;
+use super::idle::Idle;
+use super::monotonic_ns;
+use super::shared::{LaneEvent, Shared, frame_of};
+use crate::ring::Frame;
+use crate::switch::{Forwarder, Plan, Tenure};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::time::{Duration, Instant};
+use vhost_transfer::ledger::{LaneGuard, LaneSlot};
+use vhost_transfer::{PortId, Term};
+
+/// How often a lane that waits for its lock looks whether it should leave.
+const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+/// How long a lane that let go waits for its successor before it takes the lock back.
+const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
+/// The longest a lane drains its uplink; by then a NIC that was steered away delivers nothing.
+const DRAIN_LIMIT: Duration = Duration::from_millis(20);
+/// Rounds between two looks at the clock for address aging.
+const ROUNDS_PER_CLOCK: u64 = 1024;
+
+/// The generation that a lane which does not run has seen.
+pub(super) const NOT_RUNNING: u64 = u64::MAX;
+
+/// One lane's thread.
+pub(super) struct Worker {
+    number: u16,
+    lanes: u16,
+    shared: Arc<Shared>,
+    /// Generation of the plan in use here, or [`NOT_RUNNING`].
+    seen: Arc<AtomicU64>,
+    forwarder: Forwarder,
+    frame: Frame,
+    last: Term,
+}
+
+impl Worker {
+    pub(super) fn new(number: u16, lanes: u16, shared: Arc<Shared>, seen: Arc<AtomicU64>) -> Self {
+        let forwarder = Forwarder::new(
+            Arc::clone(&shared.ledger),
+            shared.uplink.clone(),
+            shared.aging,
+        );
+        Self {
+            number,
+            lanes,
+            shared,
+            seen,
+            forwarder,
+            frame: Frame::default(),
+            last: Term(0),
+        }
+    }
+
+    /// Runs until the lanes are told to leave.
+    pub(super) fn run(mut self) {
+        let ledger = Arc::clone(&self.shared.ledger);
+        let slot = ledger.lane(self.number);
+        while !self.shared.stop.load(Acquire) {
+            if !self.shared.contend.load(Acquire) {
+                std::thread::park_timeout(LOCK_PATIENCE);
+                continue;
+            }
+            match slot.lock.acquire(LOCK_PATIENCE) {
+                Ok(Some(guard)) => self.hold(slot, guard),
+                Ok(None) => {}
+                Err(_) => {
+                    return self
+                        .shared
+                        .tell(LaneEvent::Failed("a lane lock cannot be taken any more"));
+                }
+            }
+        }
+    }
+
+    /// From getting the lock to having let it go.
+    fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
+        if let Some((tenure, first)) = self.pass_gate(&guard) {
+            slot.note_resumed(monotonic_ns());
+            self.serve(slot, tenure, first);
+            self.last = tenure.term;
+        }
+        slot.note_released(monotonic_ns());
+        let all_released = self.shared.gate.leave();
+        drop(guard);
+        self.seen.store(NOT_RUNNING, SeqCst);
+        if all_released {
+            let drained = self.shared.drained.swap(0, Relaxed);
+            self.shared.tell(LaneEvent::Released {
+                term: self.last,
+                drained,
+            });
+        }
+        self.await_successor();
+    }
+
+    /// Waits until all lanes of this instance have their locks; `None` when told to leave.
+    fn pass_gate(&self, guard: &LaneGuard<'_>) -> Option<(Tenure, bool)> {
+        let mut passage = self
+            .shared
+            .gate
+            .arrive(guard.predecessor, self.shared.ledger.handover());
+        loop {
+            match passage {
+                Passage::Open { tenure, first } => return Some((tenure, first)),
+                Passage::Shut if self.shared.stop.load(Acquire) => return None,
+                Passage::Shut => std::thread::yield_now(),
+            }
+            passage = self.shared.gate.look(self.last);
+        }
+    }
+
+    /// Forwards until the term ends.
+    fn serve(&mut self, slot: &LaneSlot, tenure: Tenure, first: bool) {
+        let (mut plan, mut generation) = self.current_plan();
+        let mut idle = Idle::new(self.shared.poll);
+        let mut drain = Drain::default();
+        for round in 0u64.. {
+            if round % ROUNDS_PER_CLOCK == 0 {
+                self.forwarder
+                    .set_time((monotonic_ns() / 1_000_000_000) as u32);
+            }
+            let from_uplink = self.poll_uplink(&plan, tenure);
+            let work = from_uplink + self.poll_guests(&plan, tenure);
+            slot.beat();
+            if round == 0 && first {
+                self.shared.tell(LaneEvent::Began(tenure));
+            }
+            if self.shared.stop.load(Relaxed) || self.must_go(&mut drain, tenure, from_uplink) {
+                return;
+            }
+            if self.shared.generation() != generation {
+                (plan, generation) = self.current_plan();
+            }
+            idle.after(work, self.shared.alert.load(Relaxed));
+        }
+    }
+
+    /// Says that it is about to use a plan before it looks for the newest, so that the control
+    /// thread never takes it for resting on an older one.
+    fn current_plan(&self) -> (Arc<Plan>, u64) {
+        self.seen.fetch_min(NOT_RUNNING - 1, SeqCst);
+        let (plan, generation) = self.shared.plan();
+        self.seen.store(generation, SeqCst);
+        (plan, generation)
+    }
+
+    fn poll_uplink(&mut self, plan: &Plan, tenure: Tenure) -> usize {
+        if self.number != 0 {
+            return 0;
+        }
+        for injection in self.shared.injections() {
+            frame_of(&injection, &mut self.frame);
+            self.forwarder
+                .inject(plan, tenure, injection.from, &self.frame);
+        }
+        self.forwarder.poll_uplink(plan, tenure)
+    }
+
+    fn poll_guests(&mut self, plan: &Plan, tenure: Tenure) -> usize {
+        let mine = |port: PortId| port.get() % self.lanes == self.number;
+        plan.views()
+            .filter(|view| mine(view.port))
+            .map(|view| self.forwarder.poll_guest(plan, tenure, view))
+            .sum()
+    }
+
+    /// Whether the handover is asked for and the uplink is drained. The first lane drains, the
+    /// others go on with their guests until it has.
+    fn must_go(&self, drain: &mut Drain, tenure: Tenure, from_uplink: usize) -> bool {
+        if !self.shared.ledger.handover().must_release(tenure.term) {
+            return false;
+        }
+        if self.number != 0 {
+            return self.shared.drained_in.load(Acquire) == tenure.term.0;
+        }
+        let done = match &self.shared.uplink {
+            Some(_) => drain.is_over(from_uplink, self.shared.drain),
+            None => true,
+        };
+        if done {
+            self.shared.uplink.iter().for_each(|uplink| uplink.flush());
+            self.shared.drained.store(drain.packets, Relaxed);
+            self.shared.drained_in.store(tenure.term.0, Release);
+        }
+        done
+    }
+
+    /// Lets the successor have the lock first. When none comes, this lane takes it back: the
+    /// rings must not stay without an owner.
+    fn await_successor(&self) {
+        let since = Instant::now();
+        let succeeded = || self.shared.ledger.handover().term() > self.last;
+        let given_up = || since.elapsed() > SUCCESSOR_PATIENCE && self.shared.gate.is_empty();
+        while !succeeded() && !given_up() && !self.shared.stop.load(Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// The emptying of an uplink from which the NIC was steered away.
+#[derive(Default)]
+struct Drain {
+    began: Option<Instant>,
+    quiet_since: Option<Instant>,
+    packets: u64,
+}
+
+impl Drain {
+    fn is_over(&mut self, from_uplink: usize, quiet_for: Duration) -> bool {
+        let now = Instant::now();
+        let began = *self.began.get_or_insert(now);
+        if from_uplink > 0 {
+            self.packets += from_uplink as u64;
+            self.quiet_since = None;
+        }
+        let quiet_since = *self.quiet_since.get_or_insert(now);
+        now - quiet_since >= quiet_for || now - began >= DRAIN_LIMIT
+    }
+}

@@ -1,0 +1,130 @@
+//! The port that leads to the NIC.
+
+use crate::dpdk::{FlushError, MbufBatch, Mempool, RxQueue, TxQueue};
+use crate::ring::{Frame, Segment};
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Packets of one burst.
+pub(super) const BURST: usize = 32;
+/// Attempts to hand a batch to a NIC that is full.
+const SEND_ATTEMPTS: usize = 64;
+/// How long packets that were handed to the NIC may take to leave it.
+const FLUSH_LIMIT: Duration = Duration::from_millis(5);
+
+/// One queue pair, shared by the lanes: the first lane alone receives, all of them send.
+#[derive(Debug)]
+pub struct UplinkPort {
+    receive: Mutex<RxQueue>,
+    transmit: Mutex<Transmit>,
+    pool: Mempool,
+}
+
+#[derive(Debug)]
+struct Transmit {
+    queue: TxQueue,
+    batch: MbufBatch<BURST>,
+}
+
+impl UplinkPort {
+    /// A port made of one queue pair; packets to send come from `pool`.
+    pub fn new(receive: RxQueue, transmit: TxQueue, pool: Mempool) -> Self {
+        let transmit = Transmit {
+            queue: transmit,
+            batch: MbufBatch::new(),
+        };
+        Self {
+            receive: Mutex::new(receive),
+            transmit: Mutex::new(transmit),
+            pool,
+        }
+    }
+
+    /// Adds what has arrived to `batch`; how many.
+    pub fn receive(&self, batch: &mut MbufBatch<BURST>) -> usize {
+        self.receive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .burst(batch)
+    }
+
+    /// Throws away what has arrived; how many.
+    pub fn discard(&self) -> u64 {
+        let mut batch = MbufBatch::<BURST>::new();
+        let mut discarded = 0;
+        loop {
+            match self.receive(&mut batch) {
+                0 => return discarded,
+                count => discarded += count as u64,
+            }
+            batch.clear();
+        }
+    }
+
+    /// Copies `frame` into the batch to be sent; how many packets were dropped for it.
+    pub fn push(&self, frame: &Frame) -> u64 {
+        let Some(mut mbuf) = self.pool.alloc() else {
+            return 1;
+        };
+        let Some(space) = mbuf.append(frame.len() as usize) else {
+            return 1;
+        };
+        // SAFETY: `space` has the frame's length, and is memory of our own that no guest has.
+        unsafe { frame.copy_to(NonNull::from(space).cast()) };
+        let mut transmit = self.transmit();
+        let Err(mbuf) = transmit.batch.push(mbuf) else {
+            return 0;
+        };
+        let dropped = transmit.send();
+        let full = transmit.batch.push(mbuf).is_err();
+        dropped + u64::from(full)
+    }
+
+    /// Sends the batch; how many packets the NIC did not take.
+    pub fn send(&self) -> u64 {
+        self.transmit().send()
+    }
+
+    /// Waits until what was sent has left the host, for two uplinks share the wire, and what is
+    /// still queued here could be overtaken there. Bounded: a NIC that does not finish must not
+    /// hold up a handover. A driver that cannot tell has sent it before it returned.
+    pub fn flush(&self) {
+        match self
+            .transmit()
+            .queue
+            .flush_complete(Instant::now() + FLUSH_LIMIT)
+        {
+            Ok(()) | Err(FlushError::Unsupported(_) | FlushError::Deadline) => {}
+        }
+    }
+
+    fn transmit(&self) -> MutexGuard<'_, Transmit> {
+        self.transmit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transmit {
+    fn send(&mut self) -> u64 {
+        for _ in 0..SEND_ATTEMPTS {
+            if self.batch.is_empty() {
+                return 0;
+            }
+            self.queue.burst(&mut self.batch);
+        }
+        let dropped = self.batch.len() as u64;
+        self.batch.clear();
+        dropped
+    }
+}
+
+/// Lists the segments of a received packet; false when it has too many.
+pub(super) fn list(mbuf: &crate::dpdk::Mbuf, frame: &mut Frame) -> bool {
+    frame.clear();
+    mbuf.segments().all(|data| {
+        frame.push(Segment {
+            at: NonNull::from(data).cast(),
+            len: data.len() as u32,
+        })
+    })
+}
