@@ -1,0 +1,120 @@
+//! The guest's memory, as its front end shares it.
+
+mod error;
+mod file;
+mod mapping;
+mod prefill;
+
+pub use error::MemoryError;
+
+use mapping::Mapping;
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use vhost_transfer::device::MemoryRegion;
+
+/// Regions begin at multiples of this many bytes, in every address space.
+pub const PAGE: u64 = 4096;
+
+/// All memory regions of one device, mapped. Pointers into it stay good as long as it lives.
+#[derive(Debug, Default)]
+pub struct GuestMemory {
+    /// The largest first: most addresses are there.
+    regions: Vec<Mapped>,
+}
+
+#[derive(Debug)]
+struct Mapped {
+    region: MemoryRegion,
+    mapping: Arc<Mapping>,
+}
+
+impl GuestMemory {
+    /// Maps the regions, `fds` being one for each of them, in the same order. A region that
+    /// `before` has too is not mapped again. The page tables of a new one are filled for the pages
+    /// that exist.
+    ///
+    /// # Errors
+    /// [`MemoryError`], when a file cannot be what the region says.
+    ///
+    /// # Panics
+    /// Never, but regions beyond the last fd are left out.
+    pub fn map(
+        regions: &[MemoryRegion],
+        fds: &[Arc<OwnedFd>],
+        before: &Self,
+    ) -> Result<Self, MemoryError> {
+        let mut regions = regions
+            .iter()
+            .zip(fds)
+            .map(|(region, fd)| {
+                let mapping = before.mapping_of(region, fd)?;
+                Ok(Mapped {
+                    region: *region,
+                    mapping,
+                })
+            })
+            .collect::<Result<Vec<_>, MemoryError>>()?;
+        regions.sort_by_key(|mapped| std::cmp::Reverse(mapped.region.size));
+        Ok(Self { regions })
+    }
+
+    /// The longest part, at least one byte, of `len` bytes from guest address `addr` on that lies
+    /// in one region, and its length; `None` when not even the first byte is shared.
+    pub fn guest_range(&self, addr: u64, len: u32) -> Option<(NonNull<u8>, u32)> {
+        self.regions.iter().find_map(|mapped| {
+            let offset = addr.checked_sub(mapped.region.guest_addr)?;
+            let rest = mapped.region.size.checked_sub(offset)?;
+            let len = len.min(u32::try_from(rest).unwrap_or(u32::MAX));
+            (len > 0).then(|| (mapped.at(offset), len))
+        })
+    }
+
+    /// `len` bytes at `addr` of the front end's address space, `None` unless all of them lie in one
+    /// region.
+    pub fn user_range(&self, addr: u64, len: usize) -> Option<NonNull<u8>> {
+        self.regions.iter().find_map(|mapped| {
+            let offset = addr.checked_sub(mapped.region.user_addr)?;
+            let rest = mapped.region.size.checked_sub(offset)?;
+            (rest > 0 && len as u64 <= rest).then(|| mapped.at(offset))
+        })
+    }
+
+    /// Fills the page tables for the pages that have come to exist. No memory is allocated.
+    ///
+    /// # Errors
+    /// Those of lseek(2) and madvise(2); what is missing is then faulted in when it is touched.
+    pub fn prefill(&self) -> Result<(), MemoryError> {
+        self.regions
+            .iter()
+            .try_for_each(|mapped| mapped.mapping.prefill())
+    }
+
+    /// Bytes in all regions.
+    pub fn size(&self) -> u64 {
+        self.regions.iter().map(|mapped| mapped.region.size).sum()
+    }
+
+    fn mapping_of(
+        &self,
+        region: &MemoryRegion,
+        fd: &Arc<OwnedFd>,
+    ) -> Result<Arc<Mapping>, MemoryError> {
+        let file = file::File::look_at(fd, region)?;
+        let same = |mapped: &&Mapped| mapped.mapping.shows(&file, region);
+        if let Some(mapped) = self.regions.iter().find(same) {
+            return Ok(Arc::clone(&mapped.mapping));
+        }
+        let mapping = Mapping::new(file, fd, region)?;
+        mapping.prefill()?;
+        Ok(Arc::new(mapping))
+    }
+}
+
+impl Mapped {
+    /// The byte at `offset`, which is less than the region's size.
+    fn at(&self, offset: u64) -> NonNull<u8> {
+        // SAFETY: the mapping covers the region's whole size, and the caller's offset is below it.
+        unsafe { self.mapping.start().add(offset as usize) }
+    }
+}

@@ -1,0 +1,325 @@
+//! A vhost port: the socket of one VM, and the device behind it.
+
+mod backend;
+mod link;
+mod pause;
+mod source;
+
+pub use backend::{Backend, Handled};
+pub use source::Source;
+
+use crate::memory::GuestMemory;
+use link::{Ending, Link, Progress};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use pause::Pause;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, connect,
+    shutdown, socket_with,
+};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Instant;
+use vhost_transfer::device::SocketMode;
+use vhost_transfer::message::AddPort;
+use vhost_transfer::{Device, PortId};
+
+/// One vhost port, driven by the control thread. It serves one front end at a time.
+///
+/// Only the active instance's ports *serve*: they accept, connect and read. Those of a standby
+/// *adopt* the devices that the active one has stored.
+#[derive(Debug)]
+pub struct VhostPort {
+    config: AddPort,
+    registry: Registry,
+    listener: Option<OwnedFd>,
+    link: Option<Link>,
+    serving: bool,
+    pause: Pause,
+}
+
+impl VhostPort {
+    /// A port without a device, which does not serve yet. `listener` is the listening socket,
+    /// in server mode.
+    ///
+    /// # Errors
+    /// Those of ioctl(2), and of dup(2) of the registry's epoll fd; or when the listening socket is missing.
+    pub fn new(
+        config: AddPort,
+        listener: Option<OwnedFd>,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        match (&listener, config.mode) {
+            (Some(listener), SocketMode::Server) => rustix::io::ioctl_fionbio(listener, true)?,
+            (None, SocketMode::Client) => {}
+            (None, SocketMode::Server) | (Some(_), SocketMode::Client) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!(
+                        "port {}: a listening socket belongs to server mode",
+                        config.name
+                    ),
+                ));
+            }
+        }
+        Ok(Self {
+            config,
+            registry: registry.try_clone()?,
+            listener,
+            link: None,
+            serving: false,
+            pause: Pause::default(),
+        })
+    }
+
+    /// Its number.
+    pub fn id(&self) -> PortId {
+        self.config.port
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// The device as the lanes know it.
+    pub fn device(&self) -> Option<&Device> {
+        self.link.as_ref().map(Link::device)
+    }
+
+    /// The device's memory.
+    pub fn memory(&self) -> Option<&Arc<GuestMemory>> {
+        self.link.as_ref().map(Link::memory)
+    }
+
+    /// No message is at hand: every change has been stored, consumed and answered.
+    pub fn is_settled(&self) -> bool {
+        self.link.as_ref().is_none_or(|link| !link.is_waiting())
+    }
+
+    /// Begins or ends to accept, connect and read. The message at hand is finished in any case.
+    /// What came in the meantime is read now.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl(2).
+    pub fn serve(&mut self, serving: bool, backend: &mut dyn Backend) -> io::Result<()> {
+        if self.serving == serving {
+            return Ok(());
+        }
+        self.serving = serving;
+        if let Some(listener) = &self.listener {
+            self.watch(listener.as_raw_fd(), Source::Listener, serving)?;
+        }
+        if let Some(link) = &self.link {
+            self.watch(link.socket().as_raw_fd(), Source::Connection, serving)?;
+        }
+        self.pause = Pause::default();
+        self.progress(backend);
+        Ok(())
+    }
+
+    /// One of its sockets is ready. Both are looked at in any case: a front end that has left is
+    /// noticed before another one is turned away.
+    pub fn on_event(&mut self, backend: &mut dyn Backend) {
+        self.progress(backend);
+    }
+
+    /// The vault has this revision of the device.
+    pub fn on_stored(&mut self, revision: u64, backend: &mut dyn Backend) {
+        let stored = self
+            .link
+            .as_mut()
+            .map(|link| link.on_stored(revision, backend));
+        match stored {
+            Some(Ok(())) => self.progress(backend),
+            Some(Err(ending)) => self.end(ending, backend),
+            None => {}
+        }
+    }
+
+    /// When [`Self::on_tick`] wants to be called.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.pause.until().filter(|_| self.serving)
+    }
+
+    /// The time is `now`.
+    pub fn on_tick(&mut self, now: Instant, backend: &mut dyn Backend) {
+        if self.pause.is_over(now) {
+            self.progress(backend);
+        }
+    }
+
+    /// For a standby: the device is now this one. Its memory is mapped, as far as it is not yet.
+    ///
+    /// # Errors
+    /// Why it cannot be served; the port is then as before.
+    pub fn adopt(&mut self, device: Device, backend: &mut dyn Backend) -> Result<(), String> {
+        if self.serving {
+            return Err(format!(
+                "port {}: it serves; only a standby adopts",
+                self.config.name
+            ));
+        }
+        let before = self.link.as_ref().map(Link::memory);
+        let link = Link::adopt(device, before).map_err(|refusal| {
+            format!(
+                "port {}: the device cannot be adopted: {refusal}",
+                self.config.name
+            )
+        })?;
+        self.forget_link();
+        backend.apply(self.id(), Some((link.device(), link.memory())));
+        self.link = Some(link);
+        Ok(())
+    }
+
+    /// For a standby: the device's connection is closed.
+    pub fn drop_device(&mut self, backend: &mut dyn Backend) {
+        if self.link.is_some() {
+            backend.apply(self.id(), None);
+            self.forget_link();
+        }
+    }
+
+    /// Closes the connection, so that the front end notices at once, and tells why.
+    pub fn close(&mut self, reason: &str, backend: &mut dyn Backend) {
+        if self.link.is_some() {
+            self.end(Ending::Trouble(reason.to_owned()), backend);
+        }
+    }
+
+    /// Goes on with all that can be gone on with.
+    fn progress(&mut self, backend: &mut dyn Backend) {
+        if !self.serving {
+            return;
+        }
+        match self.link.as_mut().map(|link| link.read(backend)) {
+            Some(Ok(Progress::More)) => self.pause.until_next_round(),
+            Some(Ok(Progress::Done)) => {}
+            Some(Err(ending)) => return self.end(ending, backend),
+            None => {}
+        }
+        if self.pause.until().is_none() && self.is_settled() {
+            self.look_for_front_end(backend);
+        }
+    }
+
+    fn look_for_front_end(&mut self, backend: &mut dyn Backend) {
+        let found = match (&self.listener, &self.link) {
+            (Some(listener), _) => accept(listener.as_fd()),
+            (None, Some(_)) => Ok(None),
+            (None, None) => self.connect().map(Some),
+        };
+        match found {
+            Ok(Some(socket)) if self.link.is_some() => self.turn_away(socket, backend),
+            Ok(Some(socket)) => self.open(socket, backend),
+            Ok(None) => {}
+            Err(error) => self.not_found(error, backend),
+        }
+    }
+
+    fn connect(&self) -> rustix::io::Result<OwnedFd> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(self.config.path.as_str())?)?;
+        Ok(socket)
+    }
+
+    /// Errors that time will not heal are reported; all are tried again.
+    fn not_found(&mut self, error: Errno, backend: &mut dyn Backend) {
+        let not_there_yet = matches!(
+            error,
+            Errno::NOENT | Errno::CONNREFUSED | Errno::AGAIN | Errno::CONNABORTED
+        );
+        if !not_there_yet && self.pause.is_first() {
+            let (name, path) = (&self.config.name, &self.config.path);
+            let trouble = format!("port {name}: no front end at {path}: {error}; trying again");
+            backend.trouble(self.id(), trouble);
+        }
+        self.pause.lengthen();
+    }
+
+    fn open(&mut self, socket: OwnedFd, backend: &mut dyn Backend) {
+        if let Err(error) = self.watch(socket.as_raw_fd(), Source::Connection, true) {
+            let trouble = format!(
+                "port {}: connection cannot be watched: {error}",
+                self.name()
+            );
+            backend.trouble(self.id(), trouble);
+            return self.pause.lengthen();
+        }
+        self.link = Some(Link::open(self.id(), self.config.mode, socket, backend));
+    }
+
+    /// One front end at a time. The next look is after a pause, so that a front end which tries
+    /// for ever costs little.
+    fn turn_away(&mut self, socket: OwnedFd, backend: &mut dyn Backend) {
+        drop(socket);
+        let name = self.name();
+        backend.trouble(
+            self.id(),
+            format!("port {name}: a second front end was turned away; one port serves one VM"),
+        );
+        self.pause.longest();
+    }
+
+    /// The lanes let go first; then the front end is told by hang-up, although the vault and the
+    /// standby still hold duplicates of the socket.
+    fn end(&mut self, ending: Ending, backend: &mut dyn Backend) {
+        let Some(link) = &self.link else { return };
+        backend.apply(self.config.port, None);
+        let _ = shutdown(link.socket(), Shutdown::Both); // fails only when the front end has left
+        self.forget_link();
+        let trouble = match ending {
+            Ending::FrontEndLeft => None,
+            Ending::Trouble(what) => Some(format!("port {}: {what}", self.config.name)),
+        };
+        match trouble {
+            Some(_) => self.pause.lengthen(),
+            None => self.pause = Pause::default(),
+        }
+        backend.gone(self.id(), trouble);
+        if self.pause.until().is_none() && self.serving {
+            self.look_for_front_end(backend);
+        }
+    }
+
+    fn forget_link(&mut self) {
+        if let Some(link) = self.link.take()
+            && self.serving
+        {
+            // It is registered; nothing else can fail here.
+            let _ = self.watch(link.socket().as_raw_fd(), Source::Connection, false);
+        }
+    }
+
+    fn watch(&self, fd: RawFd, source: Source, on: bool) -> io::Result<()> {
+        let mut fd = SourceFd(&fd);
+        match on {
+            true => self
+                .registry
+                .register(&mut fd, source.token(self.id()), Interest::READABLE),
+            false => self.registry.deregister(&mut fd),
+        }
+    }
+}
+
+impl Drop for VhostPort {
+    fn drop(&mut self) {
+        self.forget_link();
+        if let Some(listener) = self.listener.as_ref().filter(|_| self.serving) {
+            let _ = self.watch(listener.as_raw_fd(), Source::Listener, false); // it is registered
+        }
+    }
+}
+
+/// A front end that waits, if there is one.
+fn accept(listener: BorrowedFd<'_>) -> rustix::io::Result<Option<OwnedFd>> {
+    match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,368 @@
+//! One connection and its device: from a message in the socket to its answer.
+//!
+//! A message that changes the device is looked at, not taken; its effect is worked out, the new
+//! device goes to the vault, and only when it is there the message is consumed, the lanes learn of
+//! it, and the answer is sent. The new device carries the message along, so that a successor knows
+//! it when it finds it still in the socket.
+
+use super::{Backend, Handled};
+use crate::memory::GuestMemory;
+use crate::vhost_user::connection::{self, ConnectionError, Incoming};
+use crate::vhost_user::features::MEMORY_SLOTS;
+use crate::vhost_user::{Header, Name, Outcome, Refusal, Request, answer, apply, check, refuse};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use vhost_transfer::device::SocketMode;
+use vhost_transfer::ledger::RingPosition;
+use vhost_transfer::{Device, DeviceFds, DeviceState, PortId};
+
+/// Messages that are handled before other ports have their turn.
+const ROUND: usize = 64;
+/// Messages of one connection that are refused before it is closed.
+const MAX_REFUSALS: u32 = 16;
+
+/// Why a connection comes to its end.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// By the front end's wish.
+    FrontEndLeft,
+    /// By this side's, and why.
+    Trouble(String),
+}
+
+/// How far reading came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// To the end, or to a message that waits for the vault.
+    Done,
+    /// There may be more to read.
+    More,
+}
+
+/// A connection and the device behind it.
+#[derive(Debug)]
+pub(super) struct Link {
+    device: Device,
+    memory: Arc<GuestMemory>,
+    waiting: Option<Waiting>,
+    /// Another instance had it before, and may have died over a message.
+    inherited: bool,
+    refusals: u32,
+}
+
+/// For what the vault is waited for.
+#[derive(Debug)]
+enum Waiting {
+    /// The first revision: nothing is read before the vault has the connection.
+    Connection,
+    /// A message that changes the device.
+    Change(Box<Change>),
+}
+
+#[derive(Debug)]
+struct Change {
+    header: Header,
+    request: Request,
+    length: usize,
+    device: Device,
+    memory: Arc<GuestMemory>,
+}
+
+impl Link {
+    /// A front end has connected.
+    pub(super) fn open(
+        port: PortId,
+        mode: SocketMode,
+        socket: OwnedFd,
+        backend: &mut dyn Backend,
+    ) -> Self {
+        let state = DeviceState::new(port, mode, MEMORY_SLOTS);
+        let device = Device {
+            state,
+            fds: DeviceFds::new(socket),
+        };
+        backend.note(
+            port,
+            Handled {
+                revision: device.state.revision,
+                owes_answer: false,
+            },
+        );
+        backend.store(&device);
+        let waiting = Some(Waiting::Connection);
+        Self {
+            device,
+            memory: Arc::default(),
+            waiting,
+            inherited: false,
+            refusals: 0,
+        }
+    }
+
+    /// A device that another instance serves, or served.
+    pub(super) fn adopt(
+        device: Device,
+        before: Option<&Arc<GuestMemory>>,
+    ) -> Result<Self, Refusal> {
+        check(&device.state)?;
+        let memory = map(
+            &device,
+            before.map_or(&GuestMemory::default(), |before| before),
+        )?;
+        Ok(Self {
+            device,
+            memory: Arc::new(memory),
+            waiting: None,
+            inherited: true,
+            refusals: 0,
+        })
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(super) fn memory(&self) -> &Arc<GuestMemory> {
+        &self.memory
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.device.fds.connection.as_fd()
+    }
+
+    /// Handles messages until there are none, or the vault must be waited for.
+    pub(super) fn read(&mut self, backend: &mut dyn Backend) -> Result<Progress, Ending> {
+        if std::mem::take(&mut self.inherited) {
+            self.inherit(backend)?;
+        }
+        for _ in 0..ROUND {
+            if self.is_waiting() {
+                return Ok(Progress::Done);
+            }
+            match connection::peek(self.socket())? {
+                Some(incoming) => self.handle(incoming, backend)?,
+                None => return Ok(Progress::Done),
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// The vault has `revision`.
+    pub(super) fn on_stored(
+        &mut self,
+        revision: u64,
+        backend: &mut dyn Backend,
+    ) -> Result<(), Ending> {
+        let expected = match &self.waiting {
+            Some(Waiting::Connection) => self.device.state.revision,
+            Some(Waiting::Change(change)) => change.device.state.revision,
+            None => return Ok(()),
+        };
+        if revision != expected {
+            return Ok(());
+        }
+        match self.waiting.take() {
+            Some(Waiting::Change(change)) => self.finish(*change, backend),
+            Some(Waiting::Connection) | None => {
+                backend.apply(self.port(), Some((&self.device, &self.memory)));
+                Ok(())
+            }
+        }
+    }
+
+    fn handle(&mut self, mut incoming: Incoming, backend: &mut dyn Backend) -> Result<(), Ending> {
+        let fds = std::mem::take(&mut incoming.fds);
+        let request = match Request::parse(incoming.header.code, incoming.payload()) {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(&incoming, None, &refusal, backend),
+        };
+        let done = apply(&self.device, &request, fds)
+            .and_then(|outcome| self.begin(&incoming, &request, outcome, backend));
+        match done {
+            Ok(true) => self.settle(&incoming.header, &request, incoming.bytes.len(), backend),
+            Ok(false) => Ok(()),
+            Err(refusal) => self.refuse(&incoming, Some(&request), &refusal, backend),
+        }
+    }
+
+    /// Whether nothing has to be stored.
+    fn begin(
+        &mut self,
+        incoming: &Incoming,
+        request: &Request,
+        mut outcome: Outcome,
+        backend: &mut dyn Backend,
+    ) -> Result<bool, Refusal> {
+        if let Some(mac) = outcome.rarp {
+            backend.send_rarp(self.port(), mac);
+        }
+        let Some(mut device) = outcome.device.take() else {
+            return Ok(true);
+        };
+        let memory = match outcome.memory_changed {
+            true => Arc::new(map(&device, &self.memory)?),
+            false => Arc::clone(&self.memory),
+        };
+        self.move_rings(&mut device, request, &outcome, backend);
+        device.state.revision = self.device.state.revision + 1;
+        device.state.at_hand = Some(incoming.bytes.clone().into());
+        backend.store(&device);
+        self.waiting = Some(Waiting::Change(Box::new(Change {
+            header: incoming.header,
+            request: request.clone(),
+            length: incoming.bytes.len(),
+            device,
+            memory,
+        })));
+        Ok(false)
+    }
+
+    /// Where a ring stopped goes into its state; where one starts, into the ledger: no lane looks
+    /// there yet, so that this may be done before the vault has the device.
+    fn move_rings(
+        &self,
+        device: &mut Device,
+        request: &Request,
+        outcome: &Outcome,
+        backend: &mut dyn Backend,
+    ) {
+        let rings = &mut device.state.rings;
+        for &ring in &outcome.stopped {
+            let position = backend.stop_ring(self.port(), ring);
+            if matches!(request, Request::GetVringBase { .. }) {
+                rings[usize::from(ring)].base = position.avail.into();
+            }
+        }
+        for &ring in &outcome.started {
+            let base = rings[usize::from(ring)].base as u16;
+            backend.set_position(self.port(), ring, RingPosition::split(base));
+        }
+    }
+
+    fn finish(&mut self, change: Change, backend: &mut dyn Backend) -> Result<(), Ending> {
+        let reply = answer(&change.header, &change.request, &change.device.state);
+        self.consume(change.length, reply.is_some(), backend)?;
+        self.device = change.device;
+        self.memory = change.memory;
+        backend.apply(self.port(), Some((&self.device, &self.memory)));
+        self.reply(reply, backend)
+    }
+
+    /// A message that changes nothing, or nothing any more.
+    fn settle(
+        &mut self,
+        header: &Header,
+        request: &Request,
+        length: usize,
+        backend: &mut dyn Backend,
+    ) -> Result<(), Ending> {
+        let reply = answer(header, request, &self.device.state);
+        self.consume(length, reply.is_some(), backend)?;
+        self.reply(reply, backend)
+    }
+
+    /// Takes a message out of the socket. From here on nobody else can answer it.
+    fn consume(
+        &self,
+        length: usize,
+        owes_answer: bool,
+        backend: &mut dyn Backend,
+    ) -> Result<(), Ending> {
+        let revision = backend.noted(self.port()).revision;
+        backend.note(
+            self.port(),
+            Handled {
+                revision,
+                owes_answer,
+            },
+        );
+        Ok(connection::consume(self.socket(), length)?)
+    }
+
+    fn reply(&mut self, reply: Option<Vec<u8>>, backend: &mut dyn Backend) -> Result<(), Ending> {
+        if let Some(reply) = reply {
+            connection::reply(self.socket(), &reply)?;
+        }
+        self.device.state.at_hand = None;
+        let revision = self.device.state.revision;
+        backend.note(
+            self.port(),
+            Handled {
+                revision,
+                owes_answer: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// Says no where the protocol has a way to, else closes the connection.
+    fn refuse(
+        &mut self,
+        incoming: &Incoming,
+        request: Option<&Request>,
+        refusal: &Refusal,
+        backend: &mut dyn Backend,
+    ) -> Result<(), Ending> {
+        let trouble = format!("{} refused: {refusal}", Name(incoming.header.code));
+        self.refusals += 1;
+        let reply = refuse(&incoming.header, request, &self.device.state);
+        match reply.filter(|_| self.refusals <= MAX_REFUSALS) {
+            Some(reply) => {
+                backend.trouble(self.port(), trouble);
+                self.consume(incoming.bytes.len(), true, backend)?;
+                self.reply(Some(reply), backend)
+            }
+            None => Err(Ending::Trouble(format!(
+                "{trouble}; the connection is closed"
+            ))),
+        }
+    }
+
+    /// Finishes what the instance before did not: it may have died after the vault had the device
+    /// and before the message was consumed, or after that and before it was answered. A front end
+    /// that waits for an answer sends nothing, so that a message in the socket tells them apart.
+    fn inherit(&mut self, backend: &mut dyn Backend) -> Result<(), Ending> {
+        let handled = backend.noted(self.port());
+        let unanswered = handled.revision < self.device.state.revision;
+        let at_hand = self.device.state.at_hand.take().filter(|_| unanswered);
+        match (connection::peek(self.socket())?, at_hand.as_deref()) {
+            (Some(next), Some(at_hand)) if next.bytes == *at_hand => {
+                let request = Request::parse(next.header.code, next.payload())
+                    .map_err(|refusal| Ending::Trouble(refusal.to_string()))?;
+                self.settle(&next.header, &request, next.bytes.len(), backend)
+            }
+            (None, _) if handled.owes_answer => Err(Ending::Trouble(
+                "the instance before died over a message, and nobody can know whether its answer \
+                 went out; the connection is closed so that the front end connects again"
+                    .into(),
+            )),
+            (Some(_) | None, _) => self.reply(None, backend),
+        }
+    }
+
+    fn port(&self) -> PortId {
+        self.device.state.port
+    }
+}
+
+fn map(device: &Device, before: &GuestMemory) -> Result<GuestMemory, Refusal> {
+    Ok(GuestMemory::map(
+        &device.state.memory,
+        &device.fds.memory,
+        before,
+    )?)
+}
+
+impl From<ConnectionError> for Ending {
+    fn from(error: ConnectionError) -> Self {
+        if error == ConnectionError::Closed {
+            Self::FrontEndLeft
+        } else {
+            Self::Trouble(error.to_string())
+        }
+    }
+}
