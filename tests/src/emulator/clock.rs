@@ -1,0 +1,62 @@
+//! CLOCK_MONOTONIC in nanoseconds: the one time of all reports, comparable between processes of a host.
+
+use nix::time::{ClockId, clock_gettime};
+
+/// A point of CLOCK_MONOTONIC in nanoseconds.
+pub type Nanos = u64;
+
+/// Nanoseconds in a second.
+pub(crate) const SECOND: Nanos = 1_000_000_000;
+
+/// The time now.
+pub fn now() -> Nanos {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC always exists");
+    time.tv_sec() as Nanos * SECOND + time.tv_nsec() as Nanos
+}
+
+/// A stretch of time, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First nanosecond.
+    pub from: Nanos,
+    /// Last nanosecond.
+    pub until: Nanos,
+}
+
+impl Window {
+    /// All of time.
+    pub const EVER: Window = Window {
+        from: 0,
+        until: Nanos::MAX,
+    };
+
+    /// The window between two points.
+    pub fn new(from: Nanos, until: Nanos) -> Self {
+        Self { from, until }
+    }
+
+    /// Length in nanoseconds.
+    pub fn length(&self) -> Nanos {
+        self.until.saturating_sub(self.from)
+    }
+
+    /// Whether the two windows share a point.
+    pub fn overlaps(&self, other: &Window) -> bool {
+        self.from <= other.until && other.from <= self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_overlap_when_they_share_a_point() {
+        let window = Window::new(10, 20);
+        assert!(window.overlaps(&Window::new(20, 30)));
+        assert!(window.overlaps(&Window::new(0, 10)));
+        assert!(window.overlaps(&Window::EVER));
+        assert!(!window.overlaps(&Window::new(21, 30)));
+        assert!(!window.overlaps(&Window::new(0, 9)));
+    }
+}

@@ -1,0 +1,60 @@
+//! The guest emulator: the project's measuring instrument.
+//!
+//! A vhost-user front end with a virtio-net driver, and the far end of the uplink, polled by one thread
+//! that sends numbered frames and tells what became of each: arrived, lost, doubled, reordered, corrupted,
+//! and how long the longest silence was.
+//!
+//! What is not the switch's doing is kept apart. A frame that the sender's own ring did not take is
+//! `refused`, one that the instrument was too late to send is `skipped`, and both were never sent. When the
+//! polling thread itself did not run, that is a stall; a run with a stall over the limit, 90 ms, is void.
+//! The rings are sized so that such a stall loses nothing: at 50,000 frames a second 90 ms are 4,500 frames,
+//! a guest's ring holds 8,192 and the uplink's 16,384.
+//!
+//! Reading order: [`Plan`], [`Running`], [`Report`]; then `poll_loop`, `guest`, `split_ring`; then
+//! [`front_end`], `connection`, `connector`.
+
+pub mod front_end;
+
+mod arrivals;
+mod clock;
+mod connection;
+mod connector;
+mod counters;
+mod endpoint;
+mod error;
+mod flow;
+mod flow_state;
+mod frame;
+mod guest;
+mod instrument;
+mod memory;
+mod packet_ring;
+mod plan;
+mod poll_loop;
+mod process;
+mod recorder;
+mod report;
+mod rx_queue;
+mod split_ring;
+mod stalls;
+mod tx_queue;
+mod uplink;
+mod virtio_net;
+
+pub use arrivals::{Arrivals, Gap};
+pub use clock::{Nanos, Window, now};
+pub use counters::{Counter, FlowCounters};
+pub use endpoint::{Endpoint, Link, LinkEvent};
+pub use error::{Error, Result};
+pub use flow::{FlowSpec, Pace};
+pub use flow_state::FlowView;
+pub use frame::{ETHERTYPE, Mac, WIRE_SIZES};
+pub use guest::{GuestSpec, Socket};
+pub use instrument::{Instrument, Running};
+pub use memory::{Allocator, GuestMemory, Pages, Region};
+pub use plan::Plan;
+pub use report::{EndpointReport, FlowReport, Report};
+pub use split_ring::{RingError, RingLayout};
+pub use stalls::{STALL_THRESHOLD, Stalls};
+pub use tx_queue::TxLayout;
+pub use uplink::{Uplink, UplinkSpec};

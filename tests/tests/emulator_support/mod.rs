@@ -1,0 +1,139 @@
+//! What the emulator's tests share: dpdk-testpmd as the peer, and one test at a time.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+use vswsup_tests::emulator::{GuestSpec, Instrument, Plan, Running, Socket};
+
+/// How long testpmd may take until its ports forward.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// Held by a test while it measures: two at a time would disturb each other.
+pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who listens on the vhost-user sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    Switch,
+    Guest,
+}
+
+/// dpdk-testpmd with two vhost ports, frames of each going out of the other. Killed when dropped.
+pub(crate) struct Testpmd {
+    folder: TempDir,
+    listener: Listener,
+    process: Child,
+}
+
+impl Testpmd {
+    pub(crate) fn start(listener: Listener) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let process = spawn(&folder, listener);
+        Self {
+            folder,
+            listener,
+            process,
+        }
+    }
+
+    /// Kills it at once.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("testpmd is ours to kill");
+        self.process.wait().expect("testpmd is our child");
+    }
+
+    /// Starts it again on the same sockets.
+    pub(crate) fn start_again(&mut self) {
+        self.process = spawn(&self.folder, self.listener);
+    }
+
+    /// How a guest reaches port 0 or 1.
+    pub(crate) fn socket(&self, port: usize) -> Socket {
+        let path = socket_path(&self.folder, port);
+        match self.listener {
+            Listener::Switch => Socket::Client(path),
+            Listener::Guest => Socket::Server(path),
+        }
+    }
+
+    /// A guest with the defaults on port 0 or 1.
+    pub(crate) fn guest(&self, port: usize) -> GuestSpec {
+        GuestSpec::new(self.socket(port))
+    }
+}
+
+impl Drop for Testpmd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Starts an instrument and its flows; `what` names the failure.
+pub(crate) fn start(plan: Plan) -> Running {
+    let running = Instrument::start(plan).unwrap_or_else(|error| panic!("{error}"));
+    running
+        .wait_for_links(START_LIMIT)
+        .unwrap_or_else(|error| panic!("{error}"));
+    running
+        .start_flows(START_LIMIT)
+        .unwrap_or_else(|error| panic!("{error}"));
+    running
+}
+
+fn socket_path(folder: &TempDir, port: usize) -> PathBuf {
+    folder.path().join(format!("{port}.sock"))
+}
+
+fn spawn(folder: &TempDir, listener: Listener) -> Child {
+    let mut command = Command::new("dpdk-testpmd");
+    // Both of its threads on the first CPU: the last one is the instrument's.
+    command.args([
+        "--lcores",
+        "0@0,1@0",
+        "--no-huge",
+        "-m",
+        "256",
+        "--no-pci",
+        "--no-telemetry",
+    ]);
+    command
+        .arg("--file-prefix")
+        .arg(folder.path().file_name().expect("a folder has a name"));
+    for port in 0..2 {
+        let path = socket_path(folder, port);
+        if listener == Listener::Switch {
+            // What a killed one left would keep the next one from listening.
+            let _ = std::fs::remove_file(&path);
+        }
+        let client = u8::from(listener == Listener::Guest);
+        let device = format!("net_vhost{port},iface={},client={client}", path.display());
+        command.args(["--vdev", &device]);
+    }
+    command.args([
+        "--",
+        "--forward-mode=io",
+        "--auto-start",
+        "--no-lsc-interrupt",
+    ]);
+    command.args(["--total-num-mbufs=20000"]);
+    let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
+    let errors = log.try_clone().expect("a second handle");
+    command.stdin(Stdio::piped()).stdout(log).stderr(errors);
+    // SAFETY: prctl is a plain system call, async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
+    command
+        .spawn()
+        .expect("dpdk-testpmd runs: install the Debian package dpdk-dev")
+}
