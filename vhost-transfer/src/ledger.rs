@@ -123,10 +123,10 @@ impl Ledger {
         &self.mapping.counters[port.index()]
     }
 
-    /// The last revision of a port's device of which the vhost-user message has been answered. What
-    /// comes after it may or may not have been answered by an instance that died.
-    pub fn settled(&self, port: PortId) -> &AtomicU64 {
-        &self.mapping.settled[port.index()]
+    /// How far the vhost-user messages of a port's front end are handled, as one word of the
+    /// instance's own, so that a successor knows what its predecessor died on.
+    pub fn handled(&self, port: PortId) -> &AtomicU64 {
+        &self.mapping.handled[port.index()]
     }
 
     /// The forwarding database.

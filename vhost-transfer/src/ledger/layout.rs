@@ -23,7 +23,7 @@ pub(super) struct Layout {
     pub(super) counters: [PortCounters; MAX_PORTS as usize],
     pub(super) rings: [RingSlot; MAX_PORTS as usize * MAX_RINGS as usize],
     pub(super) fdb: Fdb,
-    pub(super) settled: [AtomicU64; MAX_PORTS as usize],
+    pub(super) handled: [AtomicU64; MAX_PORTS as usize],
 }
 
 impl Layout {
