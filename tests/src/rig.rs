@@ -36,7 +36,14 @@ pub struct RigConfig {
 impl RigConfig {
     /// So many guests, an uplink, and all defaults.
     pub fn guests(ports: usize) -> Self {
-        Self { ports, uplink: true, lane_cpu: 0, poll: "adaptive", faults: false, more: String::new() }
+        Self {
+            ports,
+            uplink: true,
+            lane_cpu: 0,
+            poll: "adaptive",
+            faults: false,
+            more: String::new(),
+        }
     }
 }
 
@@ -77,7 +84,11 @@ impl Rig {
         let file = dir.path().join("vswsup.toml");
         std::fs::write(&file, configuration(config, &programs, dir.path()))?;
         let supervisor = Supervisor::start(&programs, &file, dir.path())?;
-        Ok(Self { supervisor, dir, _nic: nic })
+        Ok(Self {
+            supervisor,
+            dir,
+            _nic: nic,
+        })
     }
 
     /// The supervisor.
@@ -129,7 +140,11 @@ fn socket(dir: &Path, number: usize) -> PathBuf {
 }
 
 fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String {
-    let program = if config.faults { &programs.vswitch_faults } else { &programs.vswitch };
+    let program = if config.faults {
+        &programs.vswitch_faults
+    } else {
+        &programs.vswitch
+    };
     let mut text = format!(
         "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = [{}]\npoll = {:?}\n\
          memory = \"128MiB\"\nhugepages = {}\n{}\n",
@@ -144,7 +159,10 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
     }
     for number in 1..=config.ports {
         let path = socket(dir, number);
-        let _ = write!(text, "\n[[port]]\nname = \"vm{number}\"\nsocket = {path:?}\n");
+        let _ = write!(
+            text,
+            "\n[[port]]\nname = \"vm{number}\"\nsocket = {path:?}\n"
+        );
     }
     text
 }

@@ -40,7 +40,9 @@ impl SoftwareNic {
 
 fn pair(one: &str, other: &str) -> io::Result<()> {
     ip(&format!("link add {one} type veth peer name {other}"))?;
-    [one, other].iter().try_for_each(|name| ip(&format!("link set {name} up")))
+    [one, other]
+        .iter()
+        .try_for_each(|name| ip(&format!("link set {name} up")))
 }
 
 /// Neighbour and router solicitations would be packets that no flow sent. A kernel without IPv6 has

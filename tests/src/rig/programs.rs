@@ -38,16 +38,30 @@ impl Programs {
     /// [`Missing::Program`].
     pub fn find() -> io::Result<Self> {
         let here = std::env::current_exe()?;
-        let beside = |name| here.ancestors().skip(1).take(3).map(|dir: &Path| dir.join(name)).find(|path| path.is_file());
+        let beside = |name| {
+            here.ancestors()
+                .skip(1)
+                .take(3)
+                .map(|dir: &Path| dir.join(name))
+                .find(|path| path.is_file())
+        };
         let need = |name| beside(name).ok_or(Missing::Program(name));
-        Ok(Self { vswsup: need("vswsup")?, vswitch: need("vswitch")?, vswitch_faults: need("vswitch-faults")? })
+        Ok(Self {
+            vswsup: need("vswsup")?,
+            vswitch: need("vswitch")?,
+            vswitch_faults: need("vswitch-faults")?,
+        })
     }
 }
 
 /// # Errors
 /// [`Missing::Root`].
 pub fn require_root() -> Result<(), Missing> {
-    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Missing::Root) }
+    if nix::unistd::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(Missing::Root)
+    }
 }
 
 /// Whether so many MiB of hugepages are free.
@@ -55,7 +69,8 @@ pub(super) fn hugepages_for(mib: u64) -> bool {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let field = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+        line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+            .unwrap_or(0)
     };
     field("HugePages_Free:") * field("Hugepagesize:") / 1024 >= mib
 }

@@ -43,7 +43,12 @@ impl CommandOutcome {
     /// # Errors
     /// When it is none.
     pub fn json(&self) -> io::Result<serde_json::Value> {
-        let whole = || format!("no JSON: {:?}, {}, {:?}", self.stdout, self.status, self.stderr);
+        let whole = || {
+            format!(
+                "no JSON: {:?}, {}, {:?}",
+                self.stdout, self.status, self.stderr
+            )
+        };
         serde_json::from_str(&self.stdout).map_err(|_| io::Error::other(whole()))
     }
 }
@@ -54,12 +59,24 @@ impl Supervisor {
         let log = dir.join(LOG);
         let output = File::create(&log)?;
         let mut command = Command::new(&programs.vswsup);
-        command.arg("run").arg("--config").arg(config).env("VSWITCH_FAULTS", dir.join(FAULTS));
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(config)
+            .env("VSWITCH_FAULTS", dir.join(FAULTS));
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
         // SAFETY: prctl(2) is async-signal-safe, and nothing else is done between fork and exec.
         unsafe { command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?)) };
         let child = command.spawn()?;
-        Ok(Self { child, vswsup: programs.vswsup.clone(), config: config.to_owned(), log })
+        Ok(Self {
+            child,
+            vswsup: programs.vswsup.clone(),
+            config: config.to_owned(),
+            log,
+        })
     }
 
     /// Its process id.
@@ -72,7 +89,11 @@ impl Supervisor {
     /// # Errors
     /// When it cannot be run at all.
     pub fn command(&self, arguments: &[&str]) -> io::Result<CommandOutcome> {
-        let output = Command::new(&self.vswsup).args(arguments).arg("--config").arg(&self.config).output()?;
+        let output = Command::new(&self.vswsup)
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .output()?;
         Ok(CommandOutcome {
             status: output.status,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -100,7 +121,10 @@ impl Supervisor {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err(io::Error::other(format!("no spare after {limit:?}; the supervisor said:\n{}", self.log())))
+        Err(io::Error::other(format!(
+            "no spare after {limit:?}; the supervisor said:\n{}",
+            self.log()
+        )))
     }
 
     /// What it and the instances wrote.
@@ -131,7 +155,10 @@ impl Supervisor {
         }
         self.child.kill()?;
         self.child.wait()?;
-        Err(io::Error::other(format!("the supervisor did not end within {PATIENCE:?}; it said:\n{}", self.log())))
+        Err(io::Error::other(format!(
+            "the supervisor did not end within {PATIENCE:?}; it said:\n{}",
+            self.log()
+        )))
     }
 }
 

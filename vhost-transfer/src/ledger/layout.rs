@@ -132,8 +132,8 @@ mod tests {
             ),
             ("fdb", offset_of!(Layout, fdb), size_of::<Fdb>()),
             (
-                "settled",
-                offset_of!(Layout, settled),
+                "handled",
+                offset_of!(Layout, handled),
                 512 * size_of::<AtomicU64>(),
             ),
             ("end", size_of::<Layout>(), 0),
@@ -146,7 +146,7 @@ mod tests {
             ("counters", 2304, 32_768),
             ("rings", 35_072, 524_288),
             ("fdb", 559_360, 262_144),
-            ("settled", 821_504, 4096),
+            ("handled", 821_504, 4096),
             ("end", 827_392, 0),
         ];
         assert_eq!(parts, layout_1);

@@ -3,7 +3,7 @@
 use super::rarp;
 use crate::lane::{Injection, LaneError, LaneSet};
 use crate::memory::GuestMemory;
-use crate::port::Backend;
+use crate::port::{Backend, Handled};
 use crate::switch::{Plan, VhostView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,16 +82,16 @@ impl Backend for Host {
         self.keep(outcome.map_err(HostError::Lifeline));
     }
 
-    fn settled(&mut self, port: PortId, revision: u64) {
+    fn note(&mut self, port: PortId, handled: Handled) {
         self.lanes
             .shared
             .ledger
-            .settled(port)
-            .store(revision, Release);
+            .handled(port)
+            .store(handled.to_word(), Release);
     }
 
-    fn last_settled(&mut self, port: PortId) -> u64 {
-        self.lanes.shared.ledger.settled(port).load(Acquire)
+    fn noted(&mut self, port: PortId) -> Handled {
+        Handled::from_word(self.lanes.shared.ledger.handled(port).load(Acquire))
     }
 
     fn gone(&mut self, port: PortId, trouble: Option<String>) {

@@ -89,8 +89,8 @@ impl Instance {
                     tokens::LIFELINE => self.host.lifeline.flush()?,
                     tokens::LANES => {}
                     token => {
-                        if let Some((port, source)) = Source::of(token) {
-                            self.port_is_ready(port, source);
+                        if let Some((port, _)) = Source::of(token) {
+                            self.port_is_ready(port);
                         }
                     }
                 }

@@ -2,7 +2,7 @@
 
 use super::fault::{self, Phase};
 use super::instance::{Instance, Next};
-use crate::port::{Backend, Source, VhostPort};
+use crate::port::{Backend, VhostPort};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use vhost_transfer::message::{AddPort, DeviceUpdate, FromInstance, Mapped, Revision, ToInstance};
@@ -30,9 +30,9 @@ impl Instance {
     }
 
     /// A socket of a port has something to read.
-    pub(super) fn port_is_ready(&mut self, port: PortId, source: Source) {
+    pub(super) fn port_is_ready(&mut self, port: PortId) {
         if let Some(port) = self.ports.get_mut(&port) {
-            port.on_event(source, &mut self.host);
+            port.on_event(&mut self.host);
         }
         self.quiesced_when_settled();
     }

@@ -252,7 +252,7 @@ impl Ring {
 /// Descriptors of an indirect table; `None` when its length or its flags are wrong.
 fn indirect_count(descriptor: &Descriptor) -> Option<u16> {
     let len = descriptor.len as usize;
-    let whole = len % DESCRIPTOR == 0 && descriptor.flags & NEXT == 0;
+    let whole = len.is_multiple_of(DESCRIPTOR) && descriptor.flags & NEXT == 0;
     u16::try_from(len / DESCRIPTOR)
         .ok()
         .filter(|&count| whole && count > 0)

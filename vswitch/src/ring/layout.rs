@@ -51,10 +51,10 @@ impl Parts {
             return Err(RingError::Size(size));
         }
         let entries = usize::from(size);
-        let part = |part, addr: u64, len, align: u64| {
+        let part = |part, addr: u64, len, align: usize| {
             let found = memory
                 .user_range(addr, len)
-                .filter(|at| at.addr().get() as u64 % align == 0);
+                .filter(|at| at.addr().get().is_multiple_of(align));
             found.ok_or(RingError::Address { part, addr, len })
         };
         Ok(Self {

@@ -1,0 +1,190 @@
+//! Two real instances whose supervisor is a script of a few lines: the handover as the lanes do it,
+//! with real guests, and nothing above.
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+use vhost_transfer::device::SocketMode;
+use vhost_transfer::lifeline::Received;
+use vhost_transfer::message::*;
+use vhost_transfer::{InstanceId, Ledger, Lifeline, PortId, Term};
+use vswsup_tests::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Socket};
+use vswsup_tests::rig::{Programs, require_root};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const PROMOTES: u64 = 20;
+
+struct Scripted {
+    child: Child,
+    lifeline: Lifeline,
+}
+
+impl Scripted {
+    fn start(program: &Path, id: InstanceId, ledger: &Ledger, listeners: &[UnixListener]) -> Self {
+        let (lifeline, theirs) = Lifeline::pair().unwrap();
+        fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        let number = theirs.as_raw_fd().to_string();
+        let child = Command::new(program)
+            .args(["--lifeline-fd", &number])
+            .spawn()
+            .unwrap();
+        drop(theirs);
+        let mut instance = Self { child, lifeline };
+        instance.expect(|word| matches!(word, FromInstance::Hello(_)));
+        let setup = Setup {
+            instance: id,
+            lane_cpus: vec![0],
+            poll: Poll::Adaptive,
+            memory_mib: 64,
+            hugepages: false,
+            file_prefix: format!("pair-{}-{id}", std::process::id()),
+            uplink: None,
+            mac_aging_s: 300,
+            drain_us: 30,
+        };
+        instance
+            .lifeline
+            .send(&ToInstance::Setup(setup), &[ledger.fd()])
+            .unwrap();
+        for (number, listener) in (1..).zip(listeners) {
+            let port = AddPort {
+                port: PortId::new(number).unwrap(),
+                name: format!("vm{number}"),
+                mode: SocketMode::Server,
+                path: String::new(),
+            };
+            instance
+                .lifeline
+                .send(&ToInstance::AddPort(port), &[listener.as_fd()])
+                .unwrap();
+        }
+        instance.expect(|word| matches!(word, FromInstance::Warm(_)));
+        instance
+    }
+
+    fn tell(&mut self, order: ToInstance) {
+        self.lifeline.send(&order, &[]).unwrap();
+    }
+
+    fn hear(&mut self, limit: Duration) -> Option<(FromInstance, Vec<OwnedFd>)> {
+        let until = Instant::now() + limit;
+        loop {
+            if let Some(Received { message, fds }) = self.lifeline.receive().unwrap() {
+                return Some((message, fds));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let mut readable = [PollFd::new(self.lifeline.as_fd(), PollFlags::POLLIN)];
+            poll(&mut readable, PollTimeout::try_from(left).unwrap()).unwrap();
+        }
+    }
+
+    fn expect(&mut self, wanted: impl Fn(&FromInstance) -> bool) -> FromInstance {
+        loop {
+            let (word, _) = self.hear(PATIENCE).expect("the instance says nothing more");
+            if wanted(&word) {
+                return word;
+            }
+            eprintln!("meanwhile: {word:?}");
+        }
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Forwards what `active` stores to `standby`, until nothing has come for a while.
+fn mirror_devices(active: &mut Scripted, standby: &mut Scripted) {
+    while let Some((word, fds)) = active.hear(Duration::from_millis(500)) {
+        match word {
+            FromInstance::Device(update) => {
+                let (port, revision) = (update.port, update.revision);
+                let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+                standby
+                    .lifeline
+                    .send(&ToInstance::Device(update), &borrowed)
+                    .unwrap();
+                let mapped = standby.expect(|word| matches!(word, FromInstance::Mapped(_)));
+                assert_eq!(
+                    mapped,
+                    FromInstance::Mapped(Mapped {
+                        port,
+                        revision,
+                        trouble: None
+                    })
+                );
+                active.tell(ToInstance::Stored(Revision { port, revision }));
+            }
+            other => panic!("the active instance says {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn lanes_change_hands_under_traffic_without_a_trace() {
+    require_root().unwrap();
+    let program = Programs::find().unwrap().vswitch;
+    let dir = tempfile::tempdir().unwrap();
+    let socket = |number: u16| dir.path().join(format!("vm{number}.sock"));
+    let listeners: Vec<_> = (1..=2)
+        .map(|number| UnixListener::bind(socket(number)).unwrap())
+        .collect();
+    let ledger = Ledger::create().unwrap();
+    let mut active = Scripted::start(&program, InstanceId::A, &ledger, &listeners);
+    let mut standby = Scripted::start(&program, InstanceId::B, &ledger, &listeners);
+    active.tell(ToInstance::Activate(TermRef { term: Term(1) }));
+    active.expect(|word| matches!(word, FromInstance::Active(_)));
+    standby.tell(ToInstance::StandBy);
+    standby.expect(|word| matches!(word, FromInstance::StandingBy));
+
+    let plan = Plan::new()
+        .guest("vm1", GuestSpec::new(Socket::Client(socket(1))))
+        .guest("vm2", GuestSpec::new(Socket::Client(socket(2))))
+        .flow(FlowSpec::steady("1 to 2", "vm1", "vm2", 50_000, 64))
+        .flow(FlowSpec::steady("2 to 1", "vm2", "vm1", 50_000, 64));
+    let running = Instrument::start(plan).unwrap();
+    mirror_devices(&mut active, &mut standby);
+    running.wait_for_links(PATIENCE).unwrap();
+    running.start_flows(PATIENCE).unwrap();
+
+    for promote in 1..=PROMOTES {
+        std::thread::sleep(Duration::from_millis(50));
+        let term = Term(promote + 1);
+        standby.tell(ToInstance::Prepare(TermRef { term }));
+        standby.expect(|word| *word == FromInstance::Prepared(TermRef { term }));
+        active.tell(ToInstance::Quiesce(Quiesce {
+            term,
+            reconnect: false,
+        }));
+        active.expect(|word| *word == FromInstance::Quiesced(TermRef { term }));
+        ledger.handover().release_for(term);
+        let begun = standby.expect(|word| matches!(word, FromInstance::Active(_)));
+        println!("promote {promote}: {begun:?}");
+        active.expect(|word| matches!(word, FromInstance::Released(_)));
+        active.tell(ToInstance::StandBy);
+        active.expect(|word| matches!(word, FromInstance::StandingBy));
+        std::mem::swap(&mut active, &mut standby);
+    }
+    let report = running.stop().unwrap();
+    for flow in &report.flows {
+        println!("{flow}");
+        assert_eq!(flow.disconnects, 0, "{}", flow.name);
+        assert_eq!(
+            (flow.lost, flow.doubled, flow.reordered),
+            (0, 0, 0),
+            "{}",
+            flow.name
+        );
+        assert!(flow.received > 0, "{}", flow.name);
+    }
+}
