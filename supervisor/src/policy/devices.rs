@@ -1,0 +1,100 @@
+//! Devices: from the owner into the vault, and on to the other instance.
+//!
+//! The vault stands for its device at every moment: an update is kept and passed on at once, and
+//! answered when an armed standby has mapped it. A standby that still starts is not waited for; it
+//! is armed only when it has mapped all.
+
+use super::instance::Answered;
+use super::{Action, Note, Order, State};
+use vhost_transfer::{InstanceId, PortId};
+
+impl State {
+    pub(super) fn device(&mut self, from: InstanceId, port: PortId, revision: u64) {
+        if !self.life(from).owns() {
+            return self.ignore(from, format!("device of port {port}, without owning it"));
+        }
+        if !self.ports.contains(&port) {
+            return self.tell(from, Order::Stored { port, revision });
+        }
+        self.vault.insert(port, revision);
+        self.actions.push(Action::Keep(port));
+        self.updates.insert(port, revision);
+        let other = from.other();
+        if self.life(other).is_told() {
+            self.tell_device(other, port, revision);
+        }
+    }
+
+    pub(super) fn tell_device(&mut self, to: InstanceId, port: PortId, revision: u64) {
+        self.instance_mut(to).sent(port, revision);
+        self.tell(to, Order::Device(port));
+    }
+
+    pub(super) fn device_gone(&mut self, from: InstanceId, port: PortId) {
+        if !self.life(from).owns() {
+            return self.ignore(
+                from,
+                format!("end of port {port}'s device, without owning it"),
+            );
+        }
+        self.forget_device(port, from.other());
+    }
+
+    pub(super) fn mapped(
+        &mut self,
+        from: InstanceId,
+        port: PortId,
+        revision: u64,
+        trouble: Option<String>,
+    ) {
+        match (self.instance_mut(from).answered(port, revision), trouble) {
+            (Answered::Nothing, _) => {
+                self.ignore(from, format!("mapped port {port}, which nobody asked"));
+            }
+            (Answered::Device, Some(trouble)) => self.unmappable(from, port, trouble),
+            (Answered::Device, None) | (Answered::Gone, _) => {}
+        }
+    }
+
+    /// Beside an owner such an instance is no spare. Without one it is all there is, and serves
+    /// what it can.
+    fn unmappable(&mut self, id: InstanceId, port: PortId, trouble: String) {
+        if self.life(id.other()).owns() {
+            return self.drop_instance(id, format!("cannot map port {port}: {trouble}"));
+        }
+        self.note(Note::DeviceLost(port, trouble));
+        self.forget_device(port, id);
+    }
+
+    fn forget_device(&mut self, port: PortId, tell: InstanceId) {
+        self.updates.remove(&port);
+        if self.vault.remove(&port).is_none() {
+            return;
+        }
+        self.actions.push(Action::Forget(port));
+        self.instance_mut(tell).device_gone(port);
+        if self.life(tell).is_told() {
+            self.instance_mut(tell).told_gone = true;
+            self.tell(tell, Order::DeviceGone(port));
+        }
+    }
+
+    /// Answers the updates that are safe: in the vault, and mapped by the standby if there is one.
+    pub(super) fn answer_updates(&mut self) {
+        let Some(owner) = self.find(super::Life::owns) else {
+            return;
+        };
+        let other = self.instance(owner.other());
+        let safe = |port| !other.life.is_armed() || other.has_mapped(port);
+        let safe: Vec<_> = self
+            .updates
+            .iter()
+            .map(|(&port, &revision)| (port, revision))
+            .filter(|&(port, _)| safe(port))
+            .collect();
+        for (port, revision) in safe {
+            self.updates.remove(&port);
+            self.tell(owner, Order::Stored { port, revision });
+        }
+    }
+}

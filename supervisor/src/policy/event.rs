@@ -1,0 +1,237 @@
+//! What the policy hears and what it wants done.
+
+use super::Timer;
+use std::time::Duration;
+use vhost_transfer::{InstanceId, PortId, Term};
+
+/// Names one request of an operator, so that its outcome finds the way back.
+pub type Request = u64;
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Begin: start both instances.
+    Start,
+    /// Leave in order; the second time, leave at once.
+    Stop,
+    /// An operator wants the standby to become active.
+    Promote {
+        /// To be answered by one [`Action::Answer`].
+        request: Request,
+        /// The active one is to close its vhost-user connections first.
+        reconnect: bool,
+    },
+    /// The port is configured.
+    PortAdded(PortId),
+    /// The port is no longer configured.
+    PortRemoved(PortId),
+    /// An instance said something.
+    Said(InstanceId, Word),
+    /// An instance is beyond use, though its process may still be there.
+    Broken(InstanceId, String),
+    /// The process of an instance has ended, or could not be started.
+    Died(InstanceId, String),
+    /// The answer to the [`Action::Steer`] before: it was done and verified, or why not.
+    Steered(Result<(), String>),
+    /// A timer ran out.
+    TimedOut(Timer),
+}
+
+/// What an instance says: `vhost_transfer::message::FromInstance` without what the policy never
+/// looks into.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// It runs, and can be talked to.
+    Hello,
+    /// It is completely started.
+    Warm,
+    /// A device changes.
+    Device {
+        /// The device's port.
+        port: PortId,
+        /// Counted by the instance.
+        revision: u64,
+    },
+    /// A device's connection is closed.
+    DeviceGone(PortId),
+    /// It has mapped a device, or could not.
+    Mapped {
+        /// The device's port.
+        port: PortId,
+        /// Of the device.
+        revision: u64,
+        /// Why it could not be mapped.
+        trouble: Option<String>,
+    },
+    /// It is prepared to take over.
+    Prepared(Term),
+    /// It can neither prepare nor quiesce.
+    Refused(Term, String),
+    /// It has sent all changes of devices.
+    Quiesced(Term),
+    /// Its lanes have let go.
+    Released {
+        /// The term that the move leads to.
+        term: Term,
+        /// Packets taken from the uplink after steering.
+        drained: u64,
+    },
+    /// Its lanes run.
+    Active {
+        /// The term that began.
+        term: Term,
+        /// The lanes before died with their locks.
+        after_death: bool,
+        /// Length of the freeze, ns.
+        freeze_ns: Option<u64>,
+    },
+    /// Its lanes wait for the lane locks.
+    StandingBy,
+    /// It is as before the handover.
+    Aborted {
+        /// The term that the move would have led to.
+        term: Term,
+        /// Packets lost in it.
+        discarded: u64,
+    },
+}
+
+/// Something to be done, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Start the instance's process.
+    Spawn(InstanceId),
+    /// SIGKILL to the instance.
+    Kill(InstanceId),
+    /// Tell the instance.
+    Tell(InstanceId, Order),
+    /// Put the device update that has just come into the vault.
+    Keep(PortId),
+    /// Close what the vault has of this port.
+    Forget(PortId),
+    /// Let the NIC deliver to this instance, verify it, and report by [`Event::Steered`] at once:
+    /// in a handover every packet from now on waits for the new lanes.
+    Steer(InstanceId),
+    /// Write the release word: the old lanes let go. This is the commit point of a handover.
+    ReleaseFor(Term),
+    /// Report [`Event::TimedOut`] after so long.
+    StartTimer(Timer, Duration),
+    /// Forget about the timer.
+    StopTimer(Timer),
+    /// The outcome of a request.
+    Answer(Request, Outcome),
+    /// The active one serves for the first time.
+    Ready,
+    /// For the log and the history.
+    Note(Note),
+    /// Both instances are gone and nothing is left to do.
+    Exit,
+}
+
+/// What an instance is told: `vhost_transfer::message::ToInstance` without what the daemon adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// How to start.
+    Setup,
+    /// There is a port.
+    AddPort(PortId),
+    /// The port is no more.
+    RemovePort(PortId),
+    /// Map the device as the vault has it.
+    Device(PortId),
+    /// The device is no more.
+    DeviceGone(PortId),
+    /// The update of a device is safe.
+    Stored {
+        /// The device's port.
+        port: PortId,
+        /// Of the device.
+        revision: u64,
+    },
+    /// Wait for the lane locks.
+    StandBy,
+    /// Take the lane locks, which nobody holds.
+    Activate(Term),
+    /// Get ready to take over.
+    Prepare(Term),
+    /// Send what there is to send, and watch the release word.
+    Quiesce {
+        /// The term that the move leads to.
+        term: Term,
+        /// Close the vhost-user connections.
+        reconnect: bool,
+    },
+    /// The handover is off.
+    Abort(Term),
+    /// Leave.
+    Stop,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The standby became active.
+    Promoted(Promoted),
+    /// Nothing was begun.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The old instance is still active, and has the NIC's traffic.
+    Failed {
+        /// Why.
+        reason: String,
+        /// Packets that the NIC had already delivered to the standby: they are lost.
+        discarded: u64,
+    },
+    /// Something is not as it should be: traffic was or is disturbed.
+    Degraded {
+        /// What happened.
+        reason: String,
+        /// As in `Failed`.
+        discarded: u64,
+    },
+}
+
+/// A handover that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Promoted {
+    /// The active one before.
+    pub from: InstanceId,
+    /// The active one now.
+    pub to: InstanceId,
+    /// The term that began.
+    pub term: Term,
+    /// Length of the freeze, ns.
+    pub freeze_ns: Option<u64>,
+    /// Packets that the old one took from its uplink after steering.
+    pub drained: u64,
+    /// The old one is the spare now.
+    pub spare: bool,
+}
+
+/// For people.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Note {
+    /// An instance owns the lanes by itself, not by a promote.
+    Began {
+        /// Which.
+        instance: InstanceId,
+        /// The term that began.
+        term: Term,
+        /// Whose place it took, when that one died.
+        after: Option<InstanceId>,
+    },
+    /// An instance is the spare now.
+    Spare(InstanceId),
+    /// An instance is of no more use.
+    Dropped(InstanceId, String),
+    /// An instance's process has ended.
+    Died(InstanceId, String),
+    /// A device could not be brought back; its front end must connect again.
+    DeviceLost(PortId, String),
+    /// The NIC delivers elsewhere than to the active instance.
+    SteeringFailed(InstanceId, String),
+    /// An instance said what it had no business to say now.
+    Ignored(InstanceId, String),
+}

@@ -1,0 +1,165 @@
+//! What the policy knows of one instance.
+
+use std::collections::BTreeMap;
+use vhost_transfer::{PortId, Term};
+
+/// Where an instance stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Life {
+    /// There is no process.
+    Absent,
+    /// There is a process, which has not spoken yet.
+    Spawned,
+    /// It has spoken, and is told its setup, the ports and the devices.
+    Greeted,
+    /// It is completely started, and owns nothing and waits for nothing.
+    Warm,
+    /// It was told to take the lanes.
+    Activating,
+    /// It owns the lanes.
+    Active,
+    /// Its successor owns the lanes; it has still to say that it let go.
+    Releasing,
+    /// It was told to wait for the lane locks, and may take over by itself from now on.
+    Arming,
+    /// It waits for the lane locks.
+    Standby,
+    /// It was told to leave, or killed, or its lanes are dead; what it says does not count.
+    Leaving,
+}
+
+impl Life {
+    /// It owns the lanes, or is about to.
+    pub fn owns(self) -> bool {
+        matches!(self, Self::Active | Self::Activating)
+    }
+
+    /// Its lanes wait for the lane locks.
+    pub fn is_armed(self) -> bool {
+        matches!(self, Self::Arming | Self::Standby)
+    }
+
+    /// It listens, and knows all ports and devices.
+    pub fn is_told(self) -> bool {
+        !matches!(self, Self::Absent | Self::Spawned | Self::Leaving)
+    }
+
+    /// It has a process that is not on its way out.
+    pub fn is_alive(self) -> bool {
+        !matches!(self, Self::Absent | Self::Leaving)
+    }
+}
+
+/// One of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Instance {
+    /// Where it stands.
+    pub life: Life,
+    /// Why it, or the one before it, was dropped or died; gone when it is ready again.
+    pub trouble: Option<String>,
+    /// Starts in a row that did not lead to an active or a standby instance.
+    pub failures: u32,
+    /// It has been active or standby since its start.
+    ready: bool,
+    /// The handover whose abort it has still to confirm.
+    pub(super) owes_aborted: Option<Term>,
+    /// It was told that a device is gone, and nothing since that it would answer.
+    pub(super) told_gone: bool,
+    /// Device updates that it has still to answer, in the order sent.
+    unmapped: BTreeMap<PortId, Vec<Sent>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Sent {
+    revision: u64,
+    /// The device is gone meanwhile.
+    stale: bool,
+}
+
+/// What a `Mapped` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// Nothing that was asked.
+    Nothing,
+    /// A device that is gone.
+    Gone,
+    /// A device that is in the vault.
+    Device,
+}
+
+impl Instance {
+    pub(super) fn new() -> Self {
+        Self {
+            life: Life::Absent,
+            trouble: None,
+            failures: 0,
+            ready: false,
+            owes_aborted: None,
+            told_gone: false,
+            unmapped: BTreeMap::new(),
+        }
+    }
+
+    /// It has mapped every device that it was told.
+    pub fn has_mapped_all(&self) -> bool {
+        self.unmapped.keys().all(|&port| self.has_mapped(port))
+    }
+
+    /// It has mapped this device as the vault has it.
+    pub fn has_mapped(&self, port: PortId) -> bool {
+        let sent = self.unmapped.get(&port).map_or(&[][..], Vec::as_slice);
+        sent.iter().all(|sent| sent.stale)
+    }
+
+    pub(super) fn sent(&mut self, port: PortId, revision: u64) {
+        let stale = false;
+        let sent = self.unmapped.entry(port).or_default();
+        sent.push(Sent { revision, stale });
+    }
+
+    pub(super) fn device_gone(&mut self, port: PortId) {
+        for sent in self.unmapped.get_mut(&port).into_iter().flatten() {
+            sent.stale = true;
+        }
+    }
+
+    /// Answers come in the order of the updates, so one answer also stands for those before it.
+    pub(super) fn answered(&mut self, port: PortId, revision: u64) -> Answered {
+        let Some(sent) = self.unmapped.get_mut(&port) else {
+            return Answered::Nothing;
+        };
+        let Some(at) = sent.iter().position(|sent| sent.revision == revision) else {
+            return Answered::Nothing;
+        };
+        let answered = sent.drain(..=at).next_back();
+        if sent.is_empty() {
+            self.unmapped.remove(&port);
+        }
+        match answered {
+            Some(Sent { stale: true, .. }) => Answered::Gone,
+            _ => Answered::Device,
+        }
+    }
+
+    pub(super) fn became_ready(&mut self) {
+        self.ready = true;
+        self.failures = 0;
+        self.trouble = None;
+    }
+
+    /// The process is gone, and with it all that it knew. Why it had to leave says more than how.
+    pub(super) fn died(&mut self, reason: String, was_leaving: bool) {
+        let failures = if self.ready {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+        let known = self.trouble.take().filter(|_| was_leaving);
+        let trouble = known.or(Some(reason));
+        *self = Self {
+            trouble,
+            failures,
+            ..Self::new()
+        };
+    }
+}

@@ -1,0 +1,169 @@
+//! What must hold after every step.
+
+use super::World;
+use super::instance::Lanes;
+use vhost_transfer::{InstanceId, Term};
+use vswsup::policy::{Action, Event, Life, Order, Outcome, Phase};
+
+impl World {
+    /// Looks at what one step wants to be done, before it is done.
+    pub(super) fn check_step(&mut self, event: &Event, actions: &[Action]) {
+        for (at, action) in actions.iter().enumerate() {
+            match action {
+                Action::Tell(id, order) => self.check_order(*id, *order, actions),
+                Action::ReleaseFor(term) => {
+                    assert_eq!(
+                        event,
+                        &Event::Steered(Ok(())),
+                        "release comes right after steering"
+                    );
+                    assert_eq!(at, 0, "nothing stands between steering and release");
+                    self.check_release(*term);
+                }
+                Action::Answer(_, outcome) => self.check_outcome(outcome),
+                Action::Keep(port) => assert!(self.vault.contains_key(port)),
+                Action::Forget(port) => {
+                    self.vault.remove(port);
+                }
+                Action::Spawn(_)
+                | Action::Kill(_)
+                | Action::Steer(_)
+                | Action::StartTimer(..)
+                | Action::StopTimer(_)
+                | Action::Ready
+                | Action::Note(_)
+                | Action::Exit => {}
+            }
+        }
+    }
+
+    fn check_order(&self, id: InstanceId, order: Order, actions: &[Action]) {
+        let other = self.look(id.other());
+        match order {
+            Order::Activate(_) => {
+                assert_ne!(
+                    self.owner,
+                    Some(id.other()),
+                    "{id} is told to take what is owned"
+                );
+                assert!(
+                    !other.runs || !other.may_own(),
+                    "{id} is told to own while the other might: {other:?}"
+                );
+            }
+            Order::StandBy => {
+                let said = self.state.instance(id.other()).life == Life::Active;
+                assert!(
+                    said,
+                    "{id} is told to wait before the other has said that it is active"
+                );
+            }
+            Order::Stored { port, revision } if self.vault.contains_key(&port) => {
+                let killed = actions.contains(&Action::Kill(id.other()));
+                let armed = self.state.instance(id.other()).life.is_armed();
+                assert!(
+                    killed || !armed || other.devices.get(&port) == Some(&revision),
+                    "{id} is told that an update is safe, and the standby lacks it"
+                );
+            }
+            Order::Stored { .. }
+            | Order::Setup
+            | Order::AddPort(_)
+            | Order::RemovePort(_)
+            | Order::Device(_)
+            | Order::DeviceGone(_)
+            | Order::Prepare(_)
+            | Order::Quiesce { .. }
+            | Order::Abort(_)
+            | Order::Stop => {}
+        }
+    }
+
+    /// Prepared, quiesced, steered, and every device mapped: by the model, not by the policy's book.
+    fn check_release(&self, term: Term) {
+        let handover = self.state.handover().expect("a handover");
+        assert_eq!(handover.term, term);
+        assert!(matches!(handover.phase, Phase::Releasing { .. }));
+        assert_eq!(
+            self.nic,
+            Some(handover.to),
+            "the NIC delivers to the next one"
+        );
+        let (from, to) = (self.look(handover.from), self.look(handover.to));
+        assert!(from.quiesced || !from.runs || self.owner == Some(handover.to));
+        if to.runs {
+            let devices: std::collections::BTreeMap<_, _> = to
+                .devices
+                .iter()
+                .filter(|(port, _)| self.ports.contains(port))
+                .map(|(&port, &revision)| (port, revision))
+                .collect();
+            assert_eq!(devices, self.vault, "the next one has every device of a port that is");
+        }
+    }
+
+    fn check_outcome(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Failed { .. } if self.state.is_stopping() => {}
+            Outcome::Failed { .. } => {
+                let active = self.state.active();
+                assert!(
+                    active.is_some(),
+                    "a promote that failed leaves the old one active"
+                );
+                assert_eq!(self.nic, active, "and the NIC on it");
+            }
+            Outcome::Promoted(promoted) => {
+                assert_eq!(self.state.active(), Some(promoted.to));
+            }
+            Outcome::Refused { .. } | Outcome::Degraded { .. } => {}
+        }
+    }
+
+    pub(super) fn check_always(&self) {
+        let wanted: std::collections::BTreeSet<_> = self.state.timers().into_keys().collect();
+        assert_eq!(
+            self.timers, wanted,
+            "the timers that run are those of the state"
+        );
+        let owning: Vec<_> = InstanceId::BOTH
+            .into_iter()
+            .filter(|&id| self.look(id).runs && matches!(self.look(id).lanes, Lanes::Owning(_)))
+            .collect();
+        assert!(owning.len() <= 1, "the lanes have two owners");
+        assert_eq!(self.open.is_empty(), self.state.handover().is_none());
+    }
+
+    /// All is well: one active, one spare, the NIC on the active one, nobody waits for anything.
+    pub fn check_well(&self) {
+        let active = self.state.active().expect("an active instance");
+        assert_eq!(self.state.spare(), Some(active.other()), "{self:#?}");
+        assert_eq!(self.owner, Some(active));
+        assert_eq!(self.nic, Some(active));
+        assert!(self.ready);
+        assert!(self.open.is_empty(), "every request has its outcome");
+        assert!(
+            self.timers.is_empty(),
+            "nothing is waited for: {:?}",
+            self.timers
+        );
+        for id in InstanceId::BOTH {
+            assert_eq!(self.look(id).ports, self.ports, "{id} knows the ports");
+            assert!(self.look(id).unstored.is_empty(), "no front end waits");
+            assert_eq!(self.look(id).devices, self.vault, "{id} has every device");
+        }
+    }
+}
+
+impl super::Model {
+    /// It owns the lanes, or could get them without being told anything more.
+    fn may_own(&self) -> bool {
+        let told = |wanted: fn(&Order) -> bool| self.inbox.iter().any(|(order, _)| wanted(order));
+        match self.lanes {
+            Lanes::Owning(_) | Lanes::Waiting(_) => true,
+            Lanes::Idle | Lanes::LetGo(_) => {
+                told(|order| matches!(order, Order::StandBy | Order::Activate(_)))
+            }
+        }
+    }
+}

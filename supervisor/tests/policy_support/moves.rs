@@ -1,0 +1,218 @@
+//! What can happen next in the small world.
+
+use super::instance::Lanes;
+use super::{Fault, World, port};
+use vhost_transfer::InstanceId;
+use vswsup::policy::{Event, Timer, Word};
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    Obey(InstanceId),
+    Hear(InstanceId),
+    WarmUp(InstanceId),
+    RunLanes(InstanceId),
+    Change(InstanceId, u16),
+    Disconnect(InstanceId, u16),
+    Promote { reconnect: bool },
+    AddPort(u16),
+    RemovePort(u16),
+    TimeOut(Timer),
+    Kill(InstanceId),
+    Break(InstanceId),
+    Misbehave(InstanceId, Fault),
+    BreakSteering,
+    Stop,
+}
+
+impl World {
+    /// What goes on by itself when nothing is wrong and nobody asks for anything.
+    pub fn progress(&self) -> Vec<Move> {
+        InstanceId::BOTH
+            .into_iter()
+            .flat_map(|id| self.progress_of(id))
+            .collect()
+    }
+
+    fn progress_of(&self, id: InstanceId) -> Vec<Move> {
+        let model = self.look(id);
+        let mut moves = Vec::new();
+        if !model.outbox.is_empty() || model.exists && !model.runs {
+            moves.push(Move::Hear(id));
+        }
+        if !model.runs {
+            return moves;
+        }
+        if !model.inbox.is_empty() {
+            moves.push(Move::Obey(id));
+        }
+        if !model.started {
+            moves.push(Move::WarmUp(id));
+        }
+        if self.lanes_can_go(id) {
+            moves.push(Move::RunLanes(id));
+        }
+        moves
+    }
+
+    fn lanes_can_go(&self, id: InstanceId) -> bool {
+        match self.look(id).lanes {
+            Lanes::Idle => false,
+            Lanes::Owning(term) => self.release > term,
+            Lanes::Waiting(_) => self.owner.is_none(),
+            Lanes::LetGo(_) => self.may_take_back(id) || self.begun >= self.release,
+        }
+    }
+
+    /// The old lanes wait before they take their locks back; so they only come first when the new
+    /// ones are not there, or are late, which is a mishap.
+    fn may_take_back(&self, id: InstanceId) -> bool {
+        let next = self.look(id.other());
+        self.owner.is_none() && !(next.runs && matches!(next.lanes, Lanes::Waiting(_)))
+    }
+
+    /// What people and front ends may ask for.
+    pub fn wishes(&self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        if self.promotes_left > 0 {
+            moves.extend([false, true].map(|reconnect| Move::Promote { reconnect }));
+        }
+        if self.changes_left == 0 {
+            return moves;
+        }
+        moves.push(match self.ports.last() {
+            Some(last) if *last != port(1) => Move::RemovePort(last.get()),
+            _ => Move::AddPort(self.unused_port),
+        });
+        for id in InstanceId::BOTH {
+            let model = self.look(id);
+            if model.runs && matches!(model.lanes, Lanes::Owning(_)) && !model.quiesced {
+                for port in model.ports.difference(&model.unstored) {
+                    moves.push(Move::Change(id, port.get()));
+                }
+                for port in model.devices.keys() {
+                    moves.push(Move::Disconnect(id, port.get()));
+                }
+            }
+        }
+        moves
+    }
+
+    /// What can go wrong.
+    pub fn mishaps(&self) -> Vec<Move> {
+        let mut moves: Vec<_> = self
+            .timers
+            .iter()
+            .filter(|timer| !matches!(timer, Timer::Respawn(_) | Timer::Steer))
+            .map(|&timer| Move::TimeOut(timer))
+            .collect();
+        moves.push(Move::BreakSteering);
+        for id in InstanceId::BOTH {
+            if matches!(self.look(id).lanes, Lanes::LetGo(_)) && self.owner.is_none() {
+                moves.push(Move::RunLanes(id));
+            }
+            if self.look(id).runs {
+                moves.extend([Move::Kill(id), Move::Break(id)]);
+                let faults = [Fault::Refuse, Fault::FailToMap, Fault::Swallow];
+                moves.extend(faults.map(|fault| Move::Misbehave(id, fault)));
+            }
+        }
+        moves
+    }
+
+    /// Pauses that come to their end.
+    pub fn pauses(&self) -> Vec<Move> {
+        self.timers
+            .iter()
+            .map(|&timer| Move::TimeOut(timer))
+            .collect()
+    }
+
+    pub fn make(&mut self, next: Move) {
+        eprintln!("MOVE {next:?}");
+        match next {
+            Move::Obey(id) => self.obey(id),
+            Move::Hear(id) => self.hear(id),
+            Move::WarmUp(id) => self.warm_up(id),
+            Move::RunLanes(id) => self.run_lanes(id),
+            Move::Change(id, number) => self.change(id, number),
+            Move::Disconnect(id, number) => self.disconnect(id, number),
+            Move::Promote { reconnect } => {
+                self.promotes_left -= 1;
+                self.promote(reconnect);
+            }
+            Move::AddPort(number) => {
+                self.changes_left -= 1;
+                self.unused_port += 1;
+                self.happen(Event::PortAdded(port(number)));
+            }
+            Move::RemovePort(number) => {
+                self.changes_left -= 1;
+                self.vault.remove(&port(number));
+                self.happen(Event::PortRemoved(port(number)));
+            }
+            Move::TimeOut(timer) => self.happen(Event::TimedOut(timer)),
+            Move::Kill(id) => self.kill(id),
+            Move::Break(id) => self.happen(Event::Broken(id, "broken by the test".into())),
+            Move::Misbehave(id, fault) => self.model(id).fault = Some(fault),
+            Move::BreakSteering => self.steer_failures += 1,
+            Move::Stop => self.happen(Event::Stop),
+        }
+    }
+
+    fn change(&mut self, id: InstanceId, number: u16) {
+        self.changes_left -= 1;
+        let port = port(number);
+        let model = self.model(id);
+        let revision = model.devices.get(&port).map_or(1, |revision| revision + 1);
+        model.devices.insert(port, revision);
+        model.unstored.insert(port);
+        model.outbox.push_back(Word::Device { port, revision });
+    }
+
+    fn disconnect(&mut self, id: InstanceId, number: u16) {
+        self.changes_left -= 1;
+        let port = port(number);
+        let model = self.model(id);
+        model.devices.remove(&port);
+        model.unstored.remove(&port);
+        model.outbox.push_back(Word::DeviceGone(port));
+    }
+
+    /// Nothing goes wrong any more: things go on until nothing is left to do but what timers begin.
+    pub fn settle(&mut self) {
+        self.steer_failures = 0;
+        for _ in 0..2000 {
+            let next = match self.progress().first() {
+                Some(&next) => next,
+                None => match self.pauses().first() {
+                    Some(&next) => next,
+                    None => return,
+                },
+            };
+            self.make(next);
+            if self.exited {
+                return;
+            }
+        }
+        panic!("does not come to rest: {self:#?}");
+    }
+
+    /// Everything that goes on by itself has gone on; no timer has run out.
+    pub fn run(&mut self) {
+        for _ in 0..2000 {
+            match self.progress().first() {
+                Some(&next) => self.make(next),
+                None => return,
+            }
+        }
+        panic!("does not come to rest: {self:#?}");
+    }
+}
+
+impl World {
+    pub fn wish_nothing(&mut self) {
+        self.promotes_left = 0;
+        self.changes_left = 0;
+    }
+}
