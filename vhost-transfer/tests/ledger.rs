@@ -51,7 +51,7 @@ fn one_mapping_reads_what_the_other_wrote() {
             .store(1000 + u64::from(p.get()), Relaxed);
     }
     for p in (0..MAX_PORTS).map(port) {
-        writer.settled(p).store(2000 + u64::from(p.get()), Relaxed);
+        writer.handled(p).store(2000 + u64::from(p.get()), Relaxed);
     }
     for lane in 0..MAX_LANES {
         writer.lane(lane).note_released(100 + u64::from(lane));
@@ -65,7 +65,7 @@ fn one_mapping_reads_what_the_other_wrote() {
             reader.counters(p).rx_dropped.load(Relaxed),
             1000 + u64::from(p.get())
         );
-        assert_eq!(reader.settled(p).load(Relaxed), 2000 + u64::from(p.get()));
+        assert_eq!(reader.handled(p).load(Relaxed), 2000 + u64::from(p.get()));
     }
     for lane in 0..MAX_LANES {
         let slot = reader.lane(lane);
