@@ -181,3 +181,61 @@ fn out_of_protocol(answer: &str) -> GuestVmError {
         answer: answer.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    /// An agent whose guest has already said `chunks`, each with its own write.
+    fn answered(chunks: &[&str]) -> (Agent, UnixStream) {
+        let (host, mut guest) = UnixStream::pair().unwrap();
+        for chunk in chunks {
+            guest.write_all(chunk.as_bytes()).unwrap();
+        }
+        (Agent::new(host).unwrap(), guest)
+    }
+
+    #[test]
+    fn an_answer_in_pieces_is_one_answer() {
+        let (host, mut guest) = UnixStream::pair().unwrap();
+        let writer = thread::spawn(move || {
+            for piece in ["1 ", "4 5\nhe", "llo"] {
+                guest.write_all(piece.as_bytes()).unwrap();
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let outcome = Agent::new(host).unwrap().run("x", LIMIT).unwrap();
+        writer.join().unwrap();
+        assert_eq!((outcome.status, outcome.output.as_str()), (4, "hello"));
+    }
+
+    #[test]
+    fn a_late_answer_to_an_earlier_request_is_passed_over() {
+        let (mut agent, _guest) = answered(&["1 0 5\nstale", "2 0 5\nfresh"]);
+        agent.requests = 1;
+        assert_eq!(agent.run("x", LIMIT).unwrap().output, "fresh");
+    }
+
+    #[test]
+    fn answers_out_of_protocol_are_errors() {
+        let endless = "x".repeat(LINE_BYTES_LIMIT + 1);
+        for said in ["1 0\n", "1 0 99999999999\n", "one 0 1\n", &endless] {
+            let (mut agent, _guest) = answered(&[said]);
+            let error = agent.run("x", LIMIT).unwrap_err();
+            assert!(
+                matches!(error, GuestVmError::Protocol { .. }),
+                "{said}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_guest_that_hangs_up_is_an_error() {
+        let (mut agent, guest) = answered(&[]);
+        drop(guest);
+        assert!(agent.run("x", LIMIT).is_err());
+    }
+}

@@ -7,7 +7,7 @@ use super::{GuestVmError, Result};
 /// What a guest boots, and the ping program for the host: made once, kept below the target directory.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
-    /// Debian kernel image.
+    /// Debian's kernel, not compressed.
     pub kernel: PathBuf,
     /// Busybox, modules, agent and ping program.
     pub initramfs: PathBuf,
@@ -16,18 +16,33 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// Makes what is missing with `tests/guest/prepare`; the first time it downloads a kernel package.
+    /// Makes what is missing with `tests/guest/prepare`. The first time it downloads a kernel package,
+    /// so it runs in the network namespace of the process's first thread, whatever the caller's is.
     pub fn prepare() -> Result<Artifacts> {
         let cache = cache_directory();
         std::fs::create_dir_all(&cache).map_err(GuestVmError::file(&cache))?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/prepare");
-        run_to_end(Command::new(script).arg(&cache))?;
+        run_to_end(in_first_namespace(script)?.arg(&cache))?;
         Ok(Artifacts {
-            kernel: cache.join("vmlinuz"),
+            kernel: cache.join("vmlinux"),
             initramfs: cache.join("initramfs.cpio"),
             gapping: cache.join("gapping"),
         })
     }
+}
+
+fn in_first_namespace(program: PathBuf) -> Result<Command> {
+    let first = format!("/proc/{}/ns/net", std::process::id());
+    if namespace(&first)? == namespace("/proc/thread-self/ns/net")? {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net={first}")).arg(program);
+    Ok(command)
+}
+
+fn namespace(link: &str) -> Result<PathBuf> {
+    std::fs::read_link(link).map_err(GuestVmError::file(link))
 }
 
 /// `guest-vm` in cargo's target directory.

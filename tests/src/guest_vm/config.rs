@@ -101,3 +101,30 @@ impl SocketMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reconnect_is_spelled_as_the_version_wants_it() {
+        let old = QemuVersion {
+            major: 7,
+            minor: 2,
+            micro: 22,
+        };
+        let new = QemuVersion {
+            major: 10,
+            minor: 0,
+            micro: 2,
+        };
+        let client = |ms| SocketMode::Client {
+            reconnect: Some(Duration::from_millis(ms)),
+        };
+        assert_eq!(client(1200).chardev_options(old), ",reconnect=2");
+        assert_eq!(client(1200).chardev_options(new), ",reconnect-ms=1200");
+        assert_eq!(client(0).chardev_options(new), ",reconnect-ms=1");
+        let never = SocketMode::Client { reconnect: None };
+        assert_eq!(never.chardev_options(new), "");
+    }
+}

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why the rig could not do what it was asked. The text says what to do about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum GuestVmError {
     /// A program could not be started, most often because its package is missing.
     #[error("cannot start {program}: {source}; run scripts/install-packages")]
@@ -83,6 +83,13 @@ pub enum GuestVmError {
         /// Its stdout and stderr.
         output: String,
     },
+}
+
+/// As [`fmt::Display`](std::fmt::Display), so that a failed `expect` shows the logs with their lines.
+impl std::fmt::Debug for GuestVmError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl GuestVmError {

@@ -38,7 +38,7 @@ impl PingReport {
     }
 }
 
-/// Pings from the host, for example in the namespace on the other side of the switch. Dropped
+/// Pings from the host. Dropped
 /// without [`HostPing::finish`], it is stopped.
 #[derive(Debug)]
 pub struct HostPing {
@@ -46,22 +46,11 @@ pub struct HostPing {
 }
 
 impl HostPing {
-    /// Sends an echo request to `target` every `interval` (0.1 ms to 10 s) from the named network
-    /// namespace, or from the own one. Needs CAP_NET_RAW, and CAP_SYS_ADMIN for a namespace.
-    pub fn start(
-        namespace: Option<&str>,
-        target: Ipv4Addr,
-        interval: Duration,
-    ) -> Result<HostPing> {
+    /// Sends an echo request to `target` every `interval` (0.1 ms to 10 s) from the network namespace
+    /// of the calling thread. Needs CAP_NET_RAW.
+    pub fn start(target: Ipv4Addr, interval: Duration) -> Result<HostPing> {
         let gapping = Artifacts::prepare()?.gapping;
-        let mut command = match namespace {
-            Some(name) => {
-                let mut command = tied_to_this_thread("ip");
-                command.args(["netns", "exec", name]).arg(gapping);
-                command
-            }
-            None => tied_to_this_thread(gapping),
-        };
+        let mut command = tied_to_this_thread(gapping);
         command
             .args([target.to_string(), interval.as_micros().to_string()])
             .stdout(Stdio::piped());

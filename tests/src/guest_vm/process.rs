@@ -47,14 +47,16 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Kills it and all of its process group, and waits for its end.
+    /// Kills it with its process group, if it still runs, and waits for its end.
     pub fn kill(&mut self) {
-        self.signal(Signal::SIGKILL);
-        let _ = self.child.wait();
+        if self.exit_status().is_none() {
+            self.signal(Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
     }
 
+    /// Only before its end was waited for: afterwards the number may be another group's.
     pub(super) fn signal(&self, signal: Signal) {
-        // The group exists until the child is waited for, and not longer.
         if let Ok(group) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(group), signal);
         }
@@ -74,9 +76,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.exit_status().is_none() {
-            self.kill();
-        }
+        self.kill();
     }
 }
 

@@ -174,7 +174,7 @@ fn channels(paths: &Paths) -> Vec<String> {
 fn network(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
     let chardev = format!(
         "socket,id=net,path={}{}",
-        config.socket.display(),
+        escaped(&config.socket),
         config.mode.chardev_options(version)
     );
     let mut device = format!("virtio-net-pci,netdev=net0,mac={},romfile=", config.mac);
@@ -195,7 +195,7 @@ fn network(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
 
 /// QEMU 7.2 has no QMP event for a lost back end, so it is asked to trace what its net device sees.
 fn trace(paths: &Paths) -> Vec<String> {
-    let target = format!("enable=vhost_user_event,file={}", paths.trace.display());
+    let target = format!("enable=vhost_user_event,file={}", escaped(&paths.trace));
     options(&[("-trace", &target)]).collect()
 }
 
@@ -216,6 +216,11 @@ pub(super) fn count_events(trace: &Path, event: u32) -> Result<u64> {
 
 fn listening(id: &str, path: &Path) -> String {
     format!("socket,id={id},path={},server=on,wait=off", path.display())
+}
+
+/// A comma in an option of QEMU is written twice.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
 }
 
 fn options(pairs: &[(&str, &str)]) -> impl Iterator<Item = String> {

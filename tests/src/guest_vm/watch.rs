@@ -8,6 +8,8 @@ use super::{GuestPing, GuestVm, QmpEvent, Result};
 pub struct GuestReport {
     /// Pings the guest sent.
     pub ping_sent: u64,
+    /// Pings that the guest's own kernel refused, its ring being full; not among the sent.
+    pub ping_refused: u64,
     /// Pings that were answered.
     pub ping_received: u64,
     /// Pings that were not.
@@ -25,9 +27,11 @@ pub struct GuestReport {
 }
 
 impl GuestReport {
-    /// No ping lost, no carrier change, no disconnect.
+    /// No ping lost or refused, no carrier change, no disconnect.
     pub fn unnoticed(&self) -> bool {
-        self.lost == 0 && self.carrier_changes == 0 && self.disconnect_events == 0
+        self.lost + self.ping_refused == 0
+            && self.carrier_changes == 0
+            && self.disconnect_events == 0
     }
 }
 
@@ -73,11 +77,14 @@ impl<'vm> GuestWatch<'vm> {
         let after = Counters::of(self.vm)?;
         Ok(GuestReport {
             ping_sent: ping.sent,
+            ping_refused: ping.refused,
             ping_received: ping.received,
             lost: ping.lost(),
             longest_gap_ms: ping.longest_gap_us as f64 / 1000.0,
             longest_stall_ms: ping.longest_stall_us as f64 / 1000.0,
-            carrier_changes: after.carrier_changes - self.before.carrier_changes,
+            carrier_changes: after
+                .carrier_changes
+                .saturating_sub(self.before.carrier_changes),
             disconnect_events: after.disconnects - self.before.disconnects,
             qmp_events: self.vm.qmp().events().split_off(self.before.qmp_events),
         })

@@ -1,0 +1,160 @@
+//! From the start of QEMU to a guest that runs commands.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::agent::{Agent, Deadline};
+use super::process::describe;
+use super::qemu::{self, Paths};
+use super::{
+    Artifacts, GuestVm, GuestVmConfig, GuestVmError, Process, QemuVersion, Qmp, Result, SocketMode,
+};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// QEMU as started: it waits for the back end, or its guest boots. Dropped, it is killed.
+#[derive(Debug)]
+pub struct StartingVm {
+    config: GuestVmConfig,
+    version: QemuVersion,
+    paths: Paths,
+    process: Process,
+    qmp: UnixStream,
+    agent: Agent,
+    started: Instant,
+}
+
+impl GuestVm {
+    /// [`spawn`](GuestVm::spawn) and [`wait_ready`](StartingVm::wait_ready). The back end must be
+    /// there already, or come by itself.
+    pub fn boot(config: GuestVmConfig) -> Result<GuestVm> {
+        GuestVm::spawn(config)?.wait_ready()
+    }
+
+    /// Starts QEMU. In [`SocketMode::Server`] its socket is there when this returns; in client mode
+    /// without reconnect the back end must listen before.
+    pub fn spawn(config: GuestVmConfig) -> Result<StartingVm> {
+        let artifacts = Artifacts::prepare()?;
+        let version = QemuVersion::of(&config.qemu)?;
+        let paths = Paths::below(&config.workdir)?;
+        qemu::socket_path(config.socket.clone())?;
+        remove_stale(&config, &paths)?;
+        let started = Instant::now();
+        let arguments = qemu::arguments(&config, version, &artifacts, &paths);
+        let mut process = Process::start(&config.qemu, arguments, &paths.log)?;
+        let deadline = Deadline::after(CONNECT_LIMIT);
+        let qmp = connect(&paths.qmp, &mut process, &paths, deadline)?;
+        let agent = connect(&paths.agent, &mut process, &paths, deadline)?;
+        if config.mode == SocketMode::Server {
+            wait_until_exists(&config.socket, &mut process, &paths, deadline)?;
+        }
+        Ok(StartingVm {
+            agent: Agent::new(agent)?,
+            config,
+            version,
+            paths,
+            process,
+            qmp,
+            started,
+        })
+    }
+}
+
+impl StartingVm {
+    /// Waits until the guest runs commands and its eth0 has a carrier, at most
+    /// [`GuestVmConfig::boot_limit`] from now.
+    pub fn wait_ready(self) -> Result<GuestVm> {
+        let paths = self.paths.clone();
+        self.become_ready()
+            .map_err(|error| error.with_log(&paths.tail()))
+    }
+
+    fn become_ready(mut self) -> Result<GuestVm> {
+        let deadline = Deadline::after(self.config.boot_limit);
+        self.agent
+            .wait_ready(deadline, || check_alive(&mut self.process, &self.paths))?;
+        let mut vm = GuestVm {
+            qmp: Qmp::negotiate(self.qmp, CONNECT_LIMIT)?,
+            _process: self.process,
+            config: self.config,
+            version: self.version,
+            paths: self.paths,
+            agent: Mutex::new(self.agent),
+            boot_time: Duration::ZERO,
+        };
+        while !vm.has_carrier()? {
+            deadline.check("a carrier of eth0")?;
+        }
+        vm.boot_time = self.started.elapsed();
+        Ok(vm)
+    }
+}
+
+/// Files of an earlier run in the same place: their counts and sockets would be taken for ours.
+fn remove_stale(config: &GuestVmConfig, paths: &Paths) -> Result<()> {
+    let own_socket = (config.mode == SocketMode::Server).then_some(&config.socket);
+    for path in [&paths.qmp, &paths.agent, &paths.trace]
+        .into_iter()
+        .chain(own_socket)
+    {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(GuestVmError::file(path)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn connect(
+    path: &Path,
+    process: &mut Process,
+    paths: &Paths,
+    deadline: Deadline,
+) -> Result<UnixStream> {
+    loop {
+        if let Ok(stream) = UnixStream::connect(path) {
+            return Ok(stream);
+        }
+        wait_a_moment(path, process, paths, deadline)?;
+    }
+}
+
+fn wait_until_exists(
+    path: &Path,
+    process: &mut Process,
+    paths: &Paths,
+    deadline: Deadline,
+) -> Result<()> {
+    while !path.exists() {
+        wait_a_moment(path, process, paths, deadline)?;
+    }
+    Ok(())
+}
+
+fn wait_a_moment(
+    path: &Path,
+    process: &mut Process,
+    paths: &Paths,
+    deadline: Deadline,
+) -> Result<()> {
+    check_alive(process, paths)?;
+    deadline.check(&path.to_string_lossy())?;
+    thread::sleep(Duration::from_millis(10));
+    Ok(())
+}
+
+fn check_alive(process: &mut Process, paths: &Paths) -> Result<()> {
+    match process.exit_status() {
+        None => Ok(()),
+        Some(status) => Err(GuestVmError::QemuEnded {
+            status: describe(status),
+            log: paths.tail(),
+        }),
+    }
+}
