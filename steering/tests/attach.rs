@@ -213,6 +213,42 @@ fn a_nic_that_serves_another_pair_is_refused_and_left_alone() {
 }
 
 #[test]
+fn devices_of_another_pair_are_refused_and_left_alone() {
+    with_rig(|| {
+        veth("wire2", "nic2");
+        veth("vf2", "vf2i");
+        let first = open();
+        let before = tc_state();
+        for (nic, a, b) in [
+            ("nic2", "vf2", "vf1"),
+            ("nic2", "vf2", "nic0"),
+            ("vf0", "vf2", "nic2"),
+        ] {
+            let ports = format!("ports = {{ a = \"{a}\", b = \"{b}\" }}");
+            let error = refusal(&format!("backend = \"ebpf\"\nnic = \"{nic}\"\n{ports}"));
+            let other = matches!(&error, SteeringError::Ebpf(EbpfError::OtherPair { .. }));
+            assert!(other, "{nic} {a} {b}: {error}");
+            assert_eq!(tc_state(), before);
+        }
+        first.current().expect("not disturbed");
+    });
+}
+
+#[test]
+fn ports_of_a_nic_that_is_gone_are_free() {
+    with_rig(|| {
+        drop(open());
+        sh("ip link del nic0");
+        veth("wire", "nic0");
+        let mut steering = open();
+        steering.steer(Side::A).expect("steer");
+        assert_eq!(arrives_at(), Some(Side::A));
+        steering.close().expect("close");
+        assert!(!tc_state().contains("clsact"), "{}", tc_state());
+    });
+}
+
+#[test]
 fn a_foreign_filter_is_refused_and_left_alone() {
     with_rig(|| {
         sh("tc qdisc add dev vf1 clsact");

@@ -24,13 +24,13 @@ fn each_backend_is_read() {
         a: "x".into(),
         b: "y".into(),
     };
-    assert_eq!(
-        ebpf,
-        Ok(SteeringConfig::Ebpf(EbpfConfig {
-            nic: "n".into(),
-            ports
-        }))
-    );
+    let in_flight = Duration::from_micros(20);
+    let expected = EbpfConfig {
+        nic: "n".into(),
+        ports,
+        in_flight,
+    };
+    assert_eq!(ebpf, Ok(SteeringConfig::Ebpf(expected)));
     let command = read("backend = \"command\"\nprogram = \"/bin/x\"\ntimeout = \"1s 500ms\"");
     let Ok(SteeringConfig::Command(CommandConfig {
         timeout, in_flight, ..

@@ -1,23 +1,13 @@
-//! Our filters on network devices: found, put and removed. Their names are all the state there is.
-//!
-//! A name reads `vswsup steering 1 nic` or `vswsup steering 1 to 7` (7: the NIC's interface index), and
-//! ends in ` +clsact` where the qdisc was added with the filter and goes with it.
+//! Our filters on network devices: found, put and removed.
 
 use std::os::fd::AsFd;
 
-use super::Netdev;
+use super::devices::Netdev;
 use super::error::{Doing, EbpfError};
+use super::label::{Label, Role, is_ours};
 use super::program::Program;
 use crate::netlink::Netlink;
 use crate::netlink::tc::{Filter, Hook, Place};
-
-/// The filter on the NIC.
-pub(super) const NIC: &str = "nic";
-
-/// 1 is the version of the map's layout.
-const PREFIX: &str = "vswsup steering ";
-const VERSION: &str = "1 ";
-const MADE_CLSACT: &str = " +clsact";
 
 /// Before all filters of others.
 const PLACE: Place = Place {
@@ -26,73 +16,98 @@ const PLACE: Place = Place {
 };
 
 /// A filter of ours on a device.
-#[derive(Debug)]
-pub(super) struct Attachment {
-    /// The id of the BPF program.
-    pub(super) program: u32,
-    role: String,
-    made_clsact: bool,
+#[derive(Clone, Copy, Debug)]
+struct Attachment {
+    label: Label,
+    program: u32,
 }
 
-/// The filter on a port whose packets go to the NIC with this interface index.
-pub(super) fn port_of(nic: u32) -> String {
-    format!("to {nic}")
-}
-
-/// The filter with this role on a device. A filter of others that runs before ours is an error.
+/// The id of the program that has `role` on a device, if one has. A filter of others that runs before
+/// ours, or a role in another software NIC, is an error.
 pub(super) fn find(
     netlink: &Netlink,
     netdev: &Netdev,
-    role: &str,
-) -> Result<Option<Attachment>, EbpfError> {
-    let filters = first_filters(netlink, netdev)?;
-    refuse_foreign(&filters, netdev)?;
-    Ok(ours(filters, netdev)?.filter(|found| found.role == role))
+    role: Role,
+) -> Result<Option<u32>, EbpfError> {
+    let found = occupant(netlink, netdev, role)?;
+    Ok(found
+        .filter(|found| found.label.role == role)
+        .map(|found| found.program))
 }
 
-/// Puts a filter on a device, in place of the one of ours that may be there.
+/// Gives a device its role, in place of one that it has in a software NIC which is gone.
 pub(super) fn put(
     netlink: &Netlink,
     netdev: &Netdev,
-    role: &str,
+    role: Role,
     program: &Program,
 ) -> Result<(), EbpfError> {
-    let filters = first_filters(netlink, netdev)?;
-    refuse_foreign(&filters, netdev)?;
-    let before = ours(filters, netdev)?;
+    let before = occupant(netlink, netdev, role)?;
     let failed = || Doing::Attach(netdev.name.clone()).failed();
     let added = netlink.add_clsact(netdev.index).map_err(failed())?;
-    let made_clsact = added || before.is_some_and(|found| found.made_clsact);
-    let mark = if made_clsact { MADE_CLSACT } else { "" };
-    let name = format!("{PREFIX}{VERSION}{role}{mark}");
-    netlink
-        .put_bpf(netdev.index, PLACE, &name, program.as_fd())
-        .map_err(|error| {
-            if added {
-                // The error that is told is the filter's.
-                let _ = netlink.delete_clsact(netdev.index);
-            }
-            failed()(error)
-        })
+    let made_clsact = added || before.is_some_and(|before| before.label.made_clsact);
+    let name = Label { role, made_clsact }.to_string();
+    let put = netlink.put_bpf(netdev.index, PLACE, &name, program.as_fd());
+    if put.is_err() && added {
+        // The error that is told is the filter's.
+        let _ = netlink.delete_clsact(netdev.index);
+    }
+    put.map_err(failed())
 }
 
-/// Removes our filter, if there is one, and the qdisc that was added with it unless others use it now.
-pub(super) fn remove(netlink: &Netlink, netdev: &Netdev) -> Result<(), EbpfError> {
-    let Some(found) = ours(first_filters(netlink, netdev)?, netdev)? else {
+/// Takes its role from a device, if it has it, and the qdisc that came with it unless others use it now.
+pub(super) fn remove(netlink: &Netlink, netdev: &Netdev, role: Role) -> Result<(), EbpfError> {
+    let found = ours(&first_filters(netlink, netdev)?, netdev)?;
+    let Some(found) = found.filter(|found| found.label.role == role) else {
         return Ok(());
     };
     let failed = || Doing::Detach(netdev.name.clone()).failed();
     netlink.delete_bpf(netdev.index, PLACE).map_err(failed())?;
-    let ingress = netlink
+    let mut left = netlink
         .filters(netdev.index, Hook::Ingress)
         .map_err(failed())?;
-    let egress = netlink
-        .filters(netdev.index, Hook::Egress)
-        .map_err(failed())?;
-    if found.made_clsact && ingress.is_empty() && egress.is_empty() {
+    left.extend(
+        netlink
+            .filters(netdev.index, Hook::Egress)
+            .map_err(failed())?,
+    );
+    if found.label.made_clsact && left.is_empty() {
         netlink.delete_clsact(netdev.index).map_err(failed())?;
     }
     Ok(())
+}
+
+/// The filter of ours that `role` finds on a device: the role itself, or one that may be replaced.
+fn occupant(
+    netlink: &Netlink,
+    netdev: &Netdev,
+    role: Role,
+) -> Result<Option<Attachment>, EbpfError> {
+    let filters = first_filters(netlink, netdev)?;
+    refuse_foreign(&filters, netdev)?;
+    let found = ours(&filters, netdev)?;
+    match found {
+        Some(Attachment { label, .. }) if label.role != role && is_live(netlink, label.role)? => {
+            Err(EbpfError::OtherPair {
+                device: netdev.name.clone(),
+                filter: label.to_string(),
+            })
+        }
+        Some(_) | None => Ok(found),
+    }
+}
+
+/// Does the software NIC exist in which a device has this role?
+fn is_live(netlink: &Netlink, role: Role) -> Result<bool, EbpfError> {
+    match role {
+        Role::Nic => Ok(true),
+        Role::PortOf(nic) => {
+            let link = netlink
+                .link_by_index(nic)
+                .map_err(Doing::FindDevices.failed())?;
+            Ok(link.is_some())
+        }
+    }
 }
 
 /// The filters that see a packet no later than ours.
@@ -105,53 +120,25 @@ fn first_filters(netlink: &Netlink, netdev: &Netdev) -> Result<Vec<Filter>, Ebpf
     Ok(filters)
 }
 
-fn is_ours(filter: &Filter) -> bool {
-    filter
-        .name
-        .as_ref()
-        .is_some_and(|name| name.starts_with(PREFIX))
-}
-
 fn refuse_foreign(filters: &[Filter], netdev: &Netdev) -> Result<(), EbpfError> {
-    match filters.iter().find(|filter| !is_ours(filter)) {
+    match filters.iter().find(|filter| !is_ours(filter.label())) {
         None => Ok(()),
-        Some(Filter { name, kind, .. }) => Err(EbpfError::Foreign {
+        Some(filter) => Err(EbpfError::Foreign {
             device: netdev.name.clone(),
-            filter: name.as_ref().unwrap_or(kind).clone(),
+            filter: filter.label().to_owned(),
         }),
     }
 }
 
-fn ours(filters: Vec<Filter>, netdev: &Netdev) -> Result<Option<Attachment>, EbpfError> {
-    match filters.into_iter().find(is_ours) {
-        None => Ok(None),
-        Some(Filter {
-            name: Some(name),
-            program: Some(program),
-            ..
-        }) => read_name(&name, program, netdev).map(Some),
-        Some(Filter { kind, .. }) => Err(EbpfError::OtherVersion {
-            device: netdev.name.clone(),
-            filter: kind,
-        }),
-    }
-}
-
-fn read_name(name: &str, program: u32, netdev: &Netdev) -> Result<Attachment, EbpfError> {
-    let label = name
-        .strip_prefix(PREFIX)
-        .and_then(|label| label.strip_prefix(VERSION));
-    let Some(label) = label else {
-        return Err(EbpfError::OtherVersion {
-            device: netdev.name.clone(),
-            filter: name.to_owned(),
-        });
+fn ours(filters: &[Filter], netdev: &Netdev) -> Result<Option<Attachment>, EbpfError> {
+    let Some(filter) = filters.iter().find(|filter| is_ours(filter.label())) else {
+        return Ok(None);
     };
-    let role = label.strip_suffix(MADE_CLSACT);
-    let made_clsact = role.is_some();
-    Ok(Attachment {
-        program,
-        role: role.unwrap_or(label).to_owned(),
-        made_clsact,
-    })
+    match (Label::read(filter.label()), filter.program) {
+        (Some(label), Some(program)) => Ok(Some(Attachment { label, program })),
+        (None, _) | (_, None) => Err(EbpfError::OtherVersion {
+            device: netdev.name.clone(),
+            filter: filter.label().to_owned(),
+        }),
+    }
 }

@@ -50,6 +50,18 @@ pub enum EbpfError {
         /// A port that it serves.
         port: String,
     },
+    /// The device has a part in another software NIC.
+    #[error(
+        "`{device}` already has a part in another software NIC (its tc filter is `{filter}`); name \
+         another device, or take that pair out of service, or free the device by hand: \
+         tc filter del dev {device} ingress pref 1"
+    )]
+    OtherPair {
+        /// The device.
+        device: String,
+        /// Name of its filter.
+        filter: String,
+    },
     /// A filter of somebody else runs before ours could.
     #[error(
         "`{device}` has the tc filter `{filter}` of another program with priority 1, which would see \

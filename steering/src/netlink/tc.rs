@@ -53,6 +53,13 @@ pub(crate) struct Filter {
     pub(crate) program: Option<u32>,
 }
 
+impl Filter {
+    /// Its name, or its kind if that has no names.
+    pub(crate) fn label(&self) -> &str {
+        self.name.as_ref().unwrap_or(&self.kind)
+    }
+}
+
 impl Netlink {
     /// Adds clsact to a device. `false`: it was there.
     pub(crate) fn add_clsact(&self, link: u32) -> io::Result<bool> {

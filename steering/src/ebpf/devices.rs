@@ -1,0 +1,129 @@
+//! The three network devices of the software NIC.
+
+use super::EbpfConfig;
+use super::attachment;
+use super::error::{Doing, EbpfError};
+use super::label::Role;
+use super::program::Program;
+use crate::Side;
+use crate::netlink::Netlink;
+
+/// A configured network device that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Netdev {
+    /// Its key in the configuration.
+    pub(super) key: &'static str,
+    pub(super) name: String,
+    pub(super) index: u32,
+}
+
+/// The NIC and the ports, in the network namespace in which they were found.
+#[derive(Debug)]
+pub(super) struct Devices {
+    netlink: Netlink,
+    pub(super) nic: Netdev,
+    pub(super) ports: [(Side, Netdev); 2],
+}
+
+impl Devices {
+    /// Looks the configured devices up; each must exist, be up, and be another.
+    pub(super) fn find(config: &EbpfConfig) -> Result<Self, EbpfError> {
+        let netlink = Netlink::open().map_err(Doing::OpenNetlink.failed())?;
+        let nic = find(&netlink, "nic", &config.nic)?;
+        let a = find(&netlink, "ports.a", &config.ports.a)?;
+        let b = find(&netlink, "ports.b", &config.ports.b)?;
+        for (one, other) in [(&nic, &a), (&nic, &b), (&a, &b)] {
+            if one.index == other.index {
+                return Err(EbpfError::Same {
+                    keys: [one.key, other.key],
+                    name: one.name.clone(),
+                });
+            }
+        }
+        Ok(Self {
+            netlink,
+            nic,
+            ports: [(Side::A, a), (Side::B, b)],
+        })
+    }
+
+    /// The id of the program on the NIC, if the software NIC is installed.
+    pub(super) fn installed(&self) -> Result<Option<u32>, EbpfError> {
+        attachment::find(&self.netlink, &self.nic, Role::Nic)
+    }
+
+    /// Attaches the NIC's program: from here on it steers.
+    pub(super) fn attach_nic(&self, program: &Program) -> Result<(), EbpfError> {
+        attachment::put(&self.netlink, &self.nic, Role::Nic, program)
+    }
+
+    /// Is the port part of the software NIC?
+    pub(super) fn has_port(&self, port: &Netdev) -> Result<bool, EbpfError> {
+        Ok(attachment::find(&self.netlink, port, self.port_role())?.is_some())
+    }
+
+    /// Attaches a port's program: from here on the port reaches the wire.
+    pub(super) fn attach_port(&self, port: &Netdev, program: &Program) -> Result<(), EbpfError> {
+        attachment::put(&self.netlink, port, self.port_role(), program)
+    }
+
+    /// The name of the device with an interface index, if there is one.
+    pub(super) fn name_of(&self, index: u32) -> Result<Option<String>, EbpfError> {
+        let link = self
+            .netlink
+            .link_by_index(index)
+            .map_err(Doing::FindDevices.failed())?;
+        Ok(link.map(|link| link.name))
+    }
+
+    /// The devices are those that were found, and on the NIC is still this program.
+    pub(super) fn verify(&self, program: u32) -> Result<(), EbpfError> {
+        self.verify_one(&self.nic, |_| Ok(self.installed()? == Some(program)))?;
+        self.ports
+            .iter()
+            .try_for_each(|(_, port)| self.verify_one(port, |p| self.has_port(p)))
+    }
+
+    fn verify_one(
+        &self,
+        device: &Netdev,
+        is_attached: impl FnOnce(&Netdev) -> Result<bool, EbpfError>,
+    ) -> Result<(), EbpfError> {
+        let now = find(&self.netlink, device.key, &device.name)?;
+        if now == *device && is_attached(device)? {
+            return Ok(());
+        }
+        Err(EbpfError::Detached {
+            name: device.name.clone(),
+        })
+    }
+
+    /// Removes what is attached, the NIC's first; all is tried, and the first error told.
+    pub(super) fn detach(&self) -> Result<(), EbpfError> {
+        let mut result = attachment::remove(&self.netlink, &self.nic, Role::Nic);
+        for (_, port) in &self.ports {
+            result = result.and(attachment::remove(&self.netlink, port, self.port_role()));
+        }
+        result
+    }
+
+    fn port_role(&self) -> Role {
+        Role::PortOf(self.nic.index)
+    }
+}
+
+fn find(netlink: &Netlink, key: &'static str, name: &str) -> Result<Netdev, EbpfError> {
+    let name = name.to_owned();
+    match netlink
+        .link_by_name(&name)
+        .map_err(Doing::FindDevices.failed())?
+    {
+        None => Err(EbpfError::Missing { key, name }),
+        Some(link) if !link.up => Err(EbpfError::Down { key, name }),
+        Some(link) => Ok(Netdev {
+            key,
+            name,
+            index: link.index,
+        }),
+    }
+}
