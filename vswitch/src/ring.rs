@@ -10,6 +10,9 @@ mod notify;
 mod receive;
 mod transmit;
 
+#[cfg(test)]
+mod tests;
+
 pub use chain::{Frame, MAX_FRAME, Segment};
 pub use cursor::Cursor;
 pub use receive::{Pushed, Room};
