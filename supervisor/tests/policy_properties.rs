@@ -37,7 +37,7 @@ fn script(length: usize) -> impl Strategy<Value = Vec<(u8, u16)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever happened: when things go right again, all is well, and everybody got an answer.
     #[test]

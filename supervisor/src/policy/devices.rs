@@ -57,13 +57,13 @@ impl State {
     }
 
     /// Beside an owner such an instance is no spare. Without one it is all there is, and serves
-    /// what it can.
+    /// what it can; it knows that it lacks the device.
     fn unmappable(&mut self, id: InstanceId, port: PortId, trouble: String) {
         if self.life(id.other()).owns() {
             return self.drop_instance(id, format!("cannot map port {port}: {trouble}"));
         }
         self.note(Note::DeviceLost(port, trouble));
-        self.forget_device(port, id);
+        self.forget_device(port, id.other());
     }
 
     fn forget_device(&mut self, port: PortId, tell: InstanceId) {

@@ -68,7 +68,7 @@ impl World {
             changes_left: changes,
             dropped: 0,
         };
-        eprintln!("=====START");world.happen(Event::PortAdded(port(1)));
+        world.happen(Event::PortAdded(port(1)));
         world.happen(Event::Start);
         world
     }
@@ -97,7 +97,7 @@ impl World {
         }
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            let actions = self.state.step(event.clone());eprintln!("   {event:?} -> {actions:?}");
+            let actions = self.state.step(event.clone());
             self.check_step(&event, &actions);
             for action in actions {
                 events.extend(self.perform(action));

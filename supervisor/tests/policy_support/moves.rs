@@ -108,10 +108,10 @@ impl World {
             .collect();
         moves.push(Move::BreakSteering);
         for id in InstanceId::BOTH {
-            if matches!(self.look(id).lanes, Lanes::LetGo(_)) && self.owner.is_none() {
-                moves.push(Move::RunLanes(id));
-            }
             if self.look(id).runs {
+                if matches!(self.look(id).lanes, Lanes::LetGo(_)) && self.owner.is_none() {
+                    moves.push(Move::RunLanes(id));
+                }
                 moves.extend([Move::Kill(id), Move::Break(id)]);
                 let faults = [Fault::Refuse, Fault::FailToMap, Fault::Swallow];
                 moves.extend(faults.map(|fault| Move::Misbehave(id, fault)));
@@ -129,7 +129,6 @@ impl World {
     }
 
     pub fn make(&mut self, next: Move) {
-        eprintln!("MOVE {next:?}");
         match next {
             Move::Obey(id) => self.obey(id),
             Move::Hear(id) => self.hear(id),
