@@ -69,24 +69,31 @@ impl Incoming {
 
 /// The next message, `None` when it has not come, or not all of it.
 ///
+/// A look goes on through all that is queued, to the end of the first write that has fds (Linux
+/// `unix_stream_read_generic`; even when the buffer is full before). So the fds are those of this
+/// message only if nothing behind it was seen.
+///
 /// # Errors
 /// [`ConnectionError`]; the connection is of no more use then.
 pub fn peek(socket: BorrowedFd<'_>) -> Result<Option<Incoming>, ConnectionError> {
-    let mut header = [0; HEADER_LEN];
-    // The fds that come with the header come again with the whole.
-    let (got, early) = receive(socket, &mut header, RecvFlags::PEEK)?;
-    if got < HEADER_LEN {
-        return incomplete(socket, &header, &early);
-    }
-    drop(early);
-    let header = Header::from_bytes(&header);
+    let mut buffer = [0; HEADER_LEN + MAX_PAYLOAD + 1];
+    let (got, mut fds) = receive(socket, &mut buffer, RecvFlags::PEEK)?;
+    let seen = &buffer[..got];
+    let Some(header) = seen.first_chunk().map(Header::from_bytes) else {
+        return incomplete(socket, seen, &fds);
+    };
     check(&header)?;
-    let mut bytes = vec![0; HEADER_LEN + header.size as usize];
-    let (got, fds) = receive(socket, &mut bytes, RecvFlags::PEEK)?;
-    match got == bytes.len() {
-        true => Ok(Some(Incoming { header, bytes, fds })),
-        false => incomplete(socket, &bytes, &fds),
+    let Some(message) = seen.get(..HEADER_LEN + header.size as usize) else {
+        return incomplete(socket, seen, &fds);
+    };
+    if seen.len() > message.len() {
+        fds.clear();
     }
+    Ok(Some(Incoming {
+        header,
+        bytes: message.to_vec(),
+        fds,
+    }))
 }
 
 /// Takes `len` bytes that were looked at out of the socket, and closes the fds that come with them.
@@ -130,15 +137,15 @@ fn check(header: &Header) -> Result<(), ConnectionError> {
     }
 }
 
-/// Part of a message: the rest may follow, unless the front end has left, or a look can never go
-/// beyond the fds that came with this part.
+/// Part of a message, or nothing: the rest may follow, unless the front end has left, or a look can
+/// never go beyond the fds that came with this part.
 fn incomplete(
     socket: BorrowedFd<'_>,
-    bytes: &[u8],
+    part: &[u8],
     fds: &[OwnedFd],
 ) -> Result<Option<Incoming>, ConnectionError> {
     if !fds.is_empty() {
-        let code = bytes
+        let code = part
             .first_chunk()
             .map_or(0, |code| u32::from_ne_bytes(*code));
         return Err(ConnectionError::Split(code));
