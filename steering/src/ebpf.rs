@@ -36,7 +36,7 @@ pub struct EbpfConfig {
 }
 
 /// From the read of the map to the port's receive queue a packet stays in one softirq of one CPU:
-/// ten times the longest that was measured on veth, see `docs/steering.md`.
+/// five times the longest that was measured on veth, see `docs/steering.md`.
 fn default_in_flight() -> Duration {
     Duration::from_micros(20)
 }
