@@ -7,7 +7,7 @@ use super::arrivals::Arrivals;
 use super::arrivals::Gap;
 use super::clock::{Nanos, Window};
 use super::counters::FlowCounters;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Link};
 use super::error::Result;
 use super::flow::{Due, FlowSpec, Schedule};
 use super::frame::{self, Content, Mac};
@@ -26,17 +26,24 @@ pub struct FlowView {
     /// When they arrived.
     pub arrivals: Arc<Arrivals>,
     ready: Arc<AtomicBool>,
+    links: [Arc<Link>; 2],
 }
 
 impl FlowView {
-    pub(crate) fn new(spec: FlowSpec, log_capacity: usize) -> Self {
+    pub(crate) fn new(spec: FlowSpec, log_capacity: usize, links: [Arc<Link>; 2]) -> Self {
         let arrivals = Arc::new(Arrivals::new(log_capacity));
         Self {
             spec,
             counters: Arc::default(),
             arrivals,
             ready: Arc::default(),
+            links,
         }
+    }
+
+    /// The links of the sender and of the receiver.
+    pub fn links(&self) -> &[Arc<Link>; 2] {
+        &self.links
     }
 
     /// The longest gap between consecutive arrivals that overlaps `window`.

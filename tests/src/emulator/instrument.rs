@@ -122,7 +122,8 @@ impl Running {
         }
         let [from, to] = [self.place(&spec.from)?, self.place(&spec.to)?];
         let number = self.flows.len() as u16;
-        let view = FlowView::new(spec, self.log_capacity);
+        let links = [from, to].map(|place| self.endpoints[place].link.clone());
+        let view = FlowView::new(spec, self.log_capacity, links);
         let end = |place: usize| (place, self.endpoints[place].mac);
         let state = FlowState::new(view.clone(), number, end(from), end(to));
         self.flows.push(view);
@@ -170,9 +171,7 @@ impl Running {
     /// at most 5 s, then until nothing has arrived for 300 ms or nothing is outstanding.
     pub fn stop_flows(&self) -> Result<()> {
         self.command(Command::StopFlows)?;
-        wait_until(TAKE_LIMIT, || {
-            self.endpoints.iter().all(|one| one.link.untaken() == 0)
-        });
+        wait_until(TAKE_LIMIT, || self.endpoints.iter().all(Known::is_drained));
         let received = || {
             self.flows
                 .iter()
@@ -227,24 +226,13 @@ impl Running {
     /// What is known now. Frames in flight look lost; [`Running::stop`] waits for them.
     pub fn report(&self) -> Report {
         Report {
-            flows: self
-                .flows
-                .iter()
-                .map(|flow| self.flow_report(flow))
-                .collect(),
+            flows: self.flows.iter().cloned().map(FlowReport::new).collect(),
             endpoints: self.endpoints.iter().map(Known::report).collect(),
             stalls: self.stalls.clone(),
             stall_limit: self.stall_limit,
             began: self.began,
             ended: clock::now(),
         }
-    }
-
-    fn flow_report(&self, flow: &FlowView) -> FlowReport {
-        let links = [&flow.spec.from, &flow.spec.to]
-            .map(|name| self.endpoints.iter().find(|one| one.name == *name))
-            .map(|known| known.map(|known| known.link.clone()).unwrap_or_default());
-        FlowReport::new(flow.clone(), &links)
     }
 
     fn add_planned(&mut self, name: &str, endpoint: EndpointPlan) -> Result<()> {
@@ -315,6 +303,11 @@ impl Drop for Running {
 }
 
 impl Known {
+    /// Whether nothing is left that the switch could still take out of the transmit ring.
+    fn is_drained(&self) -> bool {
+        self.removed || !self.link.is_up() || self.link.untaken() == 0
+    }
+
     fn report(&self) -> EndpointReport {
         EndpointReport {
             name: self.name.clone(),

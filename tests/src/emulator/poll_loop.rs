@@ -107,7 +107,7 @@ impl PollLoop {
         if self.flows.iter().any(FlowState::is_sending) {
             self.active = now;
         }
-        if now - self.active < SPIN_ON {
+        if now.saturating_sub(self.active) < SPIN_ON {
             return now;
         }
         thread::sleep(REST);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::arrivals::Gap;
 use super::clock::{Nanos, Window};
-use super::endpoint::{Link, LinkEvent};
+use super::endpoint::LinkEvent;
 use super::error::Result;
 use super::flow_state::FlowView;
 use super::stalls::Stalls;
@@ -45,8 +45,8 @@ pub struct FlowReport {
 }
 
 impl FlowReport {
-    pub(crate) fn new(view: FlowView, links: &[Arc<Link>; 2]) -> Self {
-        let counters = &view.counters;
+    pub(crate) fn new(view: FlowView) -> Self {
+        let (counters, links) = (&view.counters, view.links());
         let received = counters.received.get();
         let sent = counters.sent.get().max(received);
         Self {

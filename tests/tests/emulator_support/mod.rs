@@ -2,8 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,20 +30,39 @@ pub(crate) enum Listener {
     Guest,
 }
 
-/// dpdk-testpmd with two vhost ports, frames of each going out of the other. Killed when dropped.
+/// dpdk-testpmd: frames of port 0 go out of port 1, those of 2 out of 3, and back. Killed when dropped.
 pub(crate) struct Testpmd {
     folder: TempDir,
     listener: Listener,
+    vhost_ports: usize,
+    uplink: Option<&'static str>,
     process: Child,
 }
 
 impl Testpmd {
+    /// With two vhost ports.
     pub(crate) fn start(listener: Listener) -> Self {
+        Self::new(listener, 2, None)
+    }
+
+    /// With many vhost ports.
+    pub(crate) fn start_with_ports(vhost_ports: usize) -> Self {
+        Self::new(Listener::Switch, vhost_ports, None)
+    }
+
+    /// With one vhost port, the other on a network device of the calling thread's namespace.
+    pub(crate) fn start_with_uplink(interface: &'static str) -> Self {
+        Self::new(Listener::Switch, 1, Some(interface))
+    }
+
+    fn new(listener: Listener, vhost_ports: usize, uplink: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let process = spawn(&folder, listener);
+        let process = spawn(&folder, listener, vhost_ports, uplink);
         Self {
             folder,
             listener,
+            vhost_ports,
+            uplink,
             process,
         }
     }
@@ -55,10 +75,15 @@ impl Testpmd {
 
     /// Starts it again on the same sockets.
     pub(crate) fn start_again(&mut self) {
-        self.process = spawn(&self.folder, self.listener);
+        self.process = spawn(&self.folder, self.listener, self.vhost_ports, self.uplink);
     }
 
-    /// How a guest reaches port 0 or 1.
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How a guest reaches a vhost port.
     pub(crate) fn socket(&self, port: usize) -> Socket {
         let path = socket_path(&self.folder, port);
         match self.listener {
@@ -67,7 +92,7 @@ impl Testpmd {
         }
     }
 
-    /// A guest with the defaults on port 0 or 1.
+    /// A guest with the defaults on a vhost port.
     pub(crate) fn guest(&self, port: usize) -> GuestSpec {
         GuestSpec::new(self.socket(port))
     }
@@ -96,7 +121,7 @@ fn socket_path(folder: &TempDir, port: usize) -> PathBuf {
     folder.path().join(format!("{port}.sock"))
 }
 
-fn spawn(folder: &TempDir, listener: Listener) -> Child {
+fn spawn(folder: &TempDir, listener: Listener, vhosts: usize, uplink: Option<&str>) -> Child {
     let mut command = Command::new("dpdk-testpmd");
     // Both of its threads on the first CPU: the last one is the instrument's.
     command.args([
@@ -111,15 +136,16 @@ fn spawn(folder: &TempDir, listener: Listener) -> Child {
     command
         .arg("--file-prefix")
         .arg(folder.path().file_name().expect("a folder has a name"));
-    for port in 0..2 {
-        let path = socket_path(folder, port);
-        if listener == Listener::Switch {
-            // What a killed one left would keep the next one from listening.
-            let _ = std::fs::remove_file(&path);
-        }
-        let client = u8::from(listener == Listener::Guest);
-        let device = format!("net_vhost{port},iface={},client={client}", path.display());
+    for port in 0..vhosts {
+        let device = vhost_device(&socket_path(folder, port), port, listener);
         command.args(["--vdev", &device]);
+    }
+    if let Some(interface) = uplink {
+        let rings = "blocksz=65536,framesz=2048,framecnt=8192";
+        command.args([
+            "--vdev",
+            &format!("net_af_packet0,iface={interface},{rings}"),
+        ]);
     }
     command.args([
         "--",
@@ -127,8 +153,8 @@ fn spawn(folder: &TempDir, listener: Listener) -> Child {
         "--auto-start",
         "--no-lsc-interrupt",
     ]);
-    command.args(["--total-num-mbufs=20000"]);
-    let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
+    command.args(["--total-num-mbufs=40000"]);
+    let log = File::create(folder.path().join("log")).expect("a log file");
     let errors = log.try_clone().expect("a second handle");
     command.stdin(Stdio::piped()).stdout(log).stderr(errors);
     // SAFETY: prctl is a plain system call, async-signal-safe, and allocates nothing.
@@ -136,4 +162,13 @@ fn spawn(folder: &TempDir, listener: Listener) -> Child {
     command
         .spawn()
         .expect("dpdk-testpmd runs: install the Debian package dpdk-dev")
+}
+
+fn vhost_device(path: &Path, port: usize, listener: Listener) -> String {
+    if listener == Listener::Switch {
+        // What a killed one left would keep the next one from listening.
+        let _ = std::fs::remove_file(path);
+    }
+    let client = u8::from(listener == Listener::Guest);
+    format!("net_vhost{port},iface={},client={client}", path.display())
 }
