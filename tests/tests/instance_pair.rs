@@ -24,7 +24,13 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn start(program: &Path, id: InstanceId, ledger: &Ledger, listeners: &[UnixListener]) -> Self {
+    fn start(
+        program: &Path,
+        id: InstanceId,
+        lane_cpus: &[u16],
+        ledger: &Ledger,
+        listeners: &[UnixListener],
+    ) -> Self {
         let (lifeline, theirs) = Lifeline::pair().unwrap();
         fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
         let number = theirs.as_raw_fd().to_string();
@@ -37,7 +43,7 @@ impl Scripted {
         instance.expect(|word| matches!(word, FromInstance::Hello(_)));
         let setup = Setup {
             instance: id,
-            lane_cpus: vec![0],
+            lane_cpus: lane_cpus.to_vec(),
             poll: Poll::Adaptive,
             memory_mib: 64,
             hugepages: false,
@@ -131,7 +137,16 @@ fn mirror_devices(active: &mut Scripted, standby: &mut Scripted) {
 }
 
 #[test]
-fn lanes_change_hands_under_traffic_without_a_trace() {
+fn a_lane_changes_hands_under_traffic_without_a_trace() {
+    promote_under_traffic(&[0]);
+}
+
+#[test]
+fn two_lanes_change_hands_together() {
+    promote_under_traffic(&[0, 0]);
+}
+
+fn promote_under_traffic(lane_cpus: &[u16]) {
     require_root().unwrap();
     let program = Programs::find().unwrap().vswitch;
     let dir = tempfile::tempdir().unwrap();
@@ -140,8 +155,8 @@ fn lanes_change_hands_under_traffic_without_a_trace() {
         .map(|number| UnixListener::bind(socket(number)).unwrap())
         .collect();
     let ledger = Ledger::create().unwrap();
-    let mut active = Scripted::start(&program, InstanceId::A, &ledger, &listeners);
-    let mut standby = Scripted::start(&program, InstanceId::B, &ledger, &listeners);
+    let mut active = Scripted::start(&program, InstanceId::A, lane_cpus, &ledger, &listeners);
+    let mut standby = Scripted::start(&program, InstanceId::B, lane_cpus, &ledger, &listeners);
     active.tell(ToInstance::Activate(TermRef { term: Term(1) }));
     active.expect(|word| matches!(word, FromInstance::Active(_)));
     standby.tell(ToInstance::StandBy);

@@ -86,6 +86,8 @@ impl Worker {
         let all_released = self.shared.gate.leave();
         drop(guard);
         self.seen.store(NOT_RUNNING, SeqCst);
+        // Where both instances share a CPU the successor runs when this lane sleeps, so all else waits.
+        self.await_successor();
         if all_released {
             let drained = self.shared.drained.swap(0, Relaxed);
             self.shared.tell(LaneEvent::Released {
@@ -93,7 +95,6 @@ impl Worker {
                 drained,
             });
         }
-        self.await_successor();
     }
 
     /// Waits until all lanes of this instance have their locks; `None` when told to leave.
