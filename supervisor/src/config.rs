@@ -1,16 +1,25 @@
 //! The configuration: one TOML file. `docs/configuration.md` is its reference for people.
 
+mod diff;
+mod document;
+mod error;
 mod sections;
-pub mod steering;
 mod units;
+mod validate;
 
+pub use diff::{PortChanges, RestartNeeded};
+pub use document::{Place, Position};
+pub use error::{ConfigError, Problem};
 pub use sections::{
     InstanceOverride, Instances, PollMode, Port, PortMode, Supervisor, Timeouts, Uplink, Vswitch,
 };
 pub use steering::SteeringConfig;
 pub use units::MemorySize;
+pub use validate::MAX_SOCKET_PATH;
 
+use document::Document;
 use serde::Deserialize;
+use std::fs;
 use std::path::{Path, PathBuf};
 use vhost_transfer::InstanceId;
 
@@ -26,7 +35,7 @@ pub struct Config {
     /// `[uplink]`. `None`: a switch without uplink.
     pub uplink: Option<Uplink>,
     /// `[steering]`: how the NIC's traffic is moved.
-    #[serde(default)]
+    #[serde(default = "no_steering")]
     pub steering: SteeringConfig,
     /// `[timeouts]`.
     #[serde(default)]
@@ -40,6 +49,18 @@ pub struct Config {
     /// Where it was read from.
     #[serde(skip)]
     pub file: PathBuf,
+    /// What was read, for [`Self::place`].
+    #[serde(skip)]
+    text: String,
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    let bytes = fs::read(file).map_err(|error| ConfigError::unreadable(file, &error))?;
+    String::from_utf8(bytes).map_err(|error| ConfigError::not_text(file, &error))
+}
+
+fn no_steering() -> SteeringConfig {
+    SteeringConfig::None {}
 }
 
 /// What one instance is started with.
@@ -57,6 +78,69 @@ impl Config {
     /// Name of the control socket in the runtime directory.
     pub const CONTROL_SOCKET: &'static str = "control.sock";
 
+    /// Where the configuration is when nobody says otherwise.
+    pub const DEFAULT_FILE: &'static str = "/etc/vswsup.toml";
+
+    /// Only `supervisor.runtime_dir` of `file`, so that a running supervisor can be asked while
+    /// the rest of the file is wrong.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it cannot be read or is no TOML.
+    pub fn runtime_dir_of(file: &Path) -> Result<PathBuf, ConfigError> {
+        #[derive(Deserialize)]
+        struct OnlySupervisor {
+            #[serde(default)]
+            supervisor: Supervisor,
+        }
+        let text = read(file)?;
+        let only: OnlySupervisor =
+            toml::from_str(&text).map_err(|error| ConfigError::from_toml(file, &text, &error))?;
+        Ok(only.supervisor.runtime_dir)
+    }
+
+    /// As [`Self::runtime_dir_of`] for [`Self::DEFAULT_FILE`], which need not be there.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn runtime_dir_by_default() -> Result<PathBuf, ConfigError> {
+        let file = Path::new(Self::DEFAULT_FILE);
+        if file.exists() {
+            Self::runtime_dir_of(file)
+        } else {
+            Ok(Supervisor::default().runtime_dir)
+        }
+    }
+
+    /// Reads and validates `file`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every problem that could be found.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::parse(file, read(file)?)
+    }
+
+    /// Validates `text`, which was read from `file`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn parse(file: &Path, text: String) -> Result<Self, ConfigError> {
+        let mut config: Self =
+            toml::from_str(&text).map_err(|error| ConfigError::from_toml(file, &text, &error))?;
+        config.file = file.to_owned();
+        config.text = text;
+        validate::all(&config)?;
+        Ok(config)
+    }
+
+    /// Where `key` is in the file, such as `uplink.a` or `port[0].socket`.
+    pub fn place(&self, key: &str) -> Place {
+        Place {
+            file: self.file.clone(),
+            position: Document::new(&self.text).position(key),
+            key: key.to_owned(),
+        }
+    }
+
     /// Where the daemon listens for the command line.
     pub fn control_socket(&self) -> PathBuf {
         self.supervisor.runtime_dir.join(Self::CONTROL_SOCKET)
@@ -72,3 +156,6 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,14 @@
 //! * [`cli`] and [`report`]: the command line, and how it tells people what it was told.
 //! * [`policy`] and [`daemon`]: what to do, and doing it.
 
+pub mod check;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
 mod exit;
 pub mod policy;
+pub mod report;
 
 pub use config::Config;
 pub use exit::ExitStatus;

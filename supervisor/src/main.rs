@@ -1,3 +1,5 @@
 //! The binary: see the library.
 
-fn main() {}
+fn main() -> vswsup::ExitStatus {
+    vswsup::cli::main()
+}

@@ -1,11 +1,13 @@
 //! What the daemon answers.
 
+use super::features::{protocol_names, virtio_names};
 use crate::config::PortMode;
 use crate::control::names::{instance, optional_instance, time};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::SystemTime;
-use vhost_transfer::InstanceId;
+use vhost_transfer::message::DeviceSummary;
+use vhost_transfer::{InstanceId, PortId};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,6 +224,29 @@ pub struct DeviceReport {
     pub memory_bytes: u64,
     /// Memory regions.
     pub memory_regions: u16,
+}
+
+impl DeviceReport {
+    /// That of the device at revision `revision` behind port `id`, whose name is `port`.
+    pub fn new(
+        port: &str,
+        id: PortId,
+        revision: u64,
+        summary: &DeviceSummary,
+        mapped_by_standby: bool,
+    ) -> Self {
+        Self {
+            port: port.to_owned(),
+            id: id.get(),
+            revision,
+            mapped_by_standby,
+            features: virtio_names(summary.features),
+            protocol_features: protocol_names(summary.protocol_features),
+            rings_running: summary.rings_running,
+            memory_bytes: summary.memory_bytes,
+            memory_regions: summary.memory_regions,
+        }
+    }
 }
 
 /// Something that moved ownership, or tried to, or started an instance.

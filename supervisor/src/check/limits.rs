@@ -1,0 +1,83 @@
+//! Resource limits.
+
+use super::device::Device;
+use super::finding::{Findings, Outcome, problem};
+use caps::{CapSet, Capability};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+
+/// Fds without any port: lifelines, the ledger, DPDK's own.
+const BASE_FDS: u64 = 128;
+/// Fds of a port: listener, connection, memory regions, three for each ring, and the logs.
+const FDS_A_PORT: u64 = 32;
+
+pub(super) fn check(findings: &mut Findings<'_>) {
+    let config = findings.config;
+    findings.add("port", open_files(config.ports.len() as u64));
+    let uses_pci = config.uplink.as_ref().is_some_and(|uplink| {
+        matches!(Device::parse(&uplink.a), Some(Device::Pci(_)))
+            || matches!(Device::parse(&uplink.b), Some(Device::Pci(_)))
+    });
+    if uses_pci {
+        findings.add("vswitch.memory", locked_memory(config.vswitch.memory.mib()));
+    }
+}
+
+/// Raises the limit of open files as far as it goes. Every guest's memory and rings are fds; the
+/// instances inherit the limit.
+///
+/// # Errors
+/// Those of getrlimit(2) and setrlimit(2).
+pub fn raise_open_files() -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+}
+
+fn open_files(ports: u64) -> Outcome {
+    let wanted = BASE_FDS + FDS_A_PORT * ports;
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(RLIM_INFINITY, |(_, hard)| hard);
+    if allowed >= wanted {
+        return Ok(format!(
+            "{allowed} open files are allowed, {ports} ports want {wanted}"
+        ));
+    }
+    problem(
+        format!("{ports} ports want {wanted} open files, and {allowed} are allowed"),
+        format!("raise RLIMIT_NOFILE: LimitNOFILE={wanted} of the service, or `ulimit -Hn`"),
+    )
+}
+
+fn locked_memory(mib: u32) -> Outcome {
+    let wanted = u64::from(mib) << 20;
+    let allowed = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(RLIM_INFINITY, |(soft, _)| soft);
+    let exempt = caps::has_cap(None, CapSet::Effective, Capability::CAP_IPC_LOCK);
+    if allowed >= wanted || exempt.unwrap_or(false) {
+        return Ok(format!("{mib} MiB may be locked"));
+    }
+    problem(
+        format!(
+            "{mib} MiB must be locked for DMA, and {} MiB may be",
+            allowed >> 20
+        ),
+        "raise RLIMIT_MEMLOCK: LimitMEMLOCK=infinity of the service, or `ulimit -l unlimited`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_ports_than_open_files_is_a_problem_that_names_the_limit() {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert!(open_files(0).is_ok());
+        let ports = hard.min(u64::from(u32::MAX)) / FDS_A_PORT + 1;
+        if hard < u64::from(u32::MAX) {
+            let (problem, remedy) = open_files(ports).unwrap_err();
+            assert!(
+                problem.contains(&format!("{hard} are allowed")),
+                "{problem}"
+            );
+            assert!(remedy.contains("LimitNOFILE="), "{remedy}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Capabilities, as far as this configuration needs them.
+
+use super::device::Device;
+use super::finding::{Findings, Outcome, problem};
+use crate::config::Config;
+use caps::{CapSet, Capability};
+use steering::SteeringConfig;
+
+pub(super) fn check(findings: &mut Findings<'_>) {
+    for (capability, reason) in wanted(findings.config) {
+        findings.add("privileges", held(capability, reason));
+    }
+}
+
+/// The capabilities that are needed, and what for.
+fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
+    let mut wanted = Vec::new();
+    if matches!(config.steering, SteeringConfig::Ebpf(_)) {
+        wanted.push((Capability::CAP_NET_ADMIN, "to attach the steering program"));
+        wanted.push((Capability::CAP_BPF, "to load the steering program"));
+    }
+    let uplinks = config.uplink.as_ref().map(|uplink| [&uplink.a, &uplink.b]);
+    let devices: Vec<_> = uplinks
+        .into_iter()
+        .flatten()
+        .filter_map(|uplink| Device::parse(uplink))
+        .collect();
+    if devices
+        .iter()
+        .any(|device| matches!(device, Device::Netdev(_)))
+    {
+        wanted.push((
+            Capability::CAP_NET_RAW,
+            "to open the uplinks' packet sockets",
+        ));
+    }
+    if devices
+        .iter()
+        .any(|device| matches!(device, Device::Pci(_)))
+    {
+        wanted.push((
+            Capability::CAP_IPC_LOCK,
+            "to pin memory for the uplinks' DMA",
+        ));
+    }
+    wanted
+}
+
+fn held(capability: Capability, reason: &str) -> Outcome {
+    // CAP_SYS_ADMIN includes CAP_BPF: capabilities(7).
+    let includes = |held| {
+        held == capability
+            || (capability == Capability::CAP_BPF && held == Capability::CAP_SYS_ADMIN)
+    };
+    let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
+    if effective.into_iter().any(includes) {
+        return Ok(format!("{capability} is here"));
+    }
+    problem(
+        format!("{capability} is missing, which is needed {reason}"),
+        format!("run vswsup as root, or as a service with AmbientCapabilities={capability}"),
+    )
+}

@@ -1,0 +1,34 @@
+//! The instances' programs.
+
+use super::finding::{Findings, Outcome, problem};
+use nix::unistd::{AccessFlags, access};
+use std::path::Path;
+use vhost_transfer::InstanceId;
+
+pub(super) fn check(findings: &mut Findings<'_>) {
+    let config = findings.config;
+    findings.add("vswitch.program", executable(&config.vswitch.program));
+    for instance in InstanceId::BOTH {
+        if let Some(program) = &config.instances.of(instance).program {
+            findings.add(&format!("instance.{instance}.program"), executable(program));
+        }
+    }
+}
+
+/// For a key that names a program.
+pub(super) fn executable(program: &Path) -> Outcome {
+    let shown = program.display();
+    if !program.exists() {
+        return problem(
+            format!("there is no program {shown}"),
+            "install it, or correct the path",
+        );
+    }
+    if !program.is_file() || access(program, AccessFlags::X_OK).is_err() {
+        return problem(
+            format!("{shown} cannot be executed"),
+            format!("name a program, or make it one: `chmod +x {shown}`"),
+        );
+    }
+    Ok(format!("{shown} can be executed"))
+}

@@ -1,0 +1,20 @@
+//! What steering needs.
+
+use super::finding::Findings;
+use super::programs::executable;
+use super::uplinks::netdev;
+use steering::SteeringConfig;
+
+pub(super) fn check(findings: &mut Findings<'_>) {
+    match &findings.config.steering {
+        SteeringConfig::None {} => {}
+        SteeringConfig::Ebpf(ebpf) => {
+            findings.add("steering.nic", netdev(&ebpf.nic));
+            findings.add("steering.ports.a", netdev(&ebpf.ports.a));
+            findings.add("steering.ports.b", netdev(&ebpf.ports.b));
+        }
+        SteeringConfig::Command(command) => {
+            findings.add("steering.program", executable(&command.program));
+        }
+    }
+}

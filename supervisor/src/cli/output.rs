@@ -1,0 +1,35 @@
+//! Data goes to stdout, messages to stderr.
+
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Writes data. A reader that has gone (`| head`) has seen enough.
+pub(super) fn data(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Writes data as JSON.
+pub(super) fn json<T: Serialize>(value: &T) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => data(&format!("{text}\n")),
+        Err(error) => message(format!("this cannot be written as JSON: {error}")),
+    }
+}
+
+/// Writes data as JSON if that is wanted, and as text otherwise.
+pub(super) fn either<T: Serialize>(as_json: bool, value: &T, text: impl FnOnce(&T) -> String) {
+    if as_json {
+        json(value);
+    } else {
+        data(&text(value));
+    }
+}
+
+/// Says something to the user.
+pub(super) fn message(text: impl Display) {
+    let _ = writeln!(io::stderr(), "vswsup: {text}");
+}

@@ -1,0 +1,330 @@
+//! What the types alone cannot rule out.
+
+use super::error::{ConfigError, Problem};
+use super::{Config, Port, Uplink};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::Path;
+use std::time::Duration;
+use steering::SteeringConfig;
+use vhost_transfer::{InstanceId, MAX_LANES, MAX_PORTS};
+
+/// Bytes in the path of a unix socket: `sun_path` of unix(7) without its closing NUL.
+pub const MAX_SOCKET_PATH: usize = 107;
+const MAX_PORT_NAME: usize = 64;
+/// The name that reports give the port to the NIC.
+const RESERVED_NAME: &str = "uplink";
+/// Draining is part of a handover: longer than this, and it is no longer one.
+const MAX_DRAIN: Duration = Duration::from_millis(100);
+
+/// What is wrong, and what to do.
+type Fault = (String, String);
+
+fn fault(problem: impl Into<String>, remedy: impl Into<String>) -> Fault {
+    (problem.into(), remedy.into())
+}
+
+/// Collects what is wrong, with its place.
+struct Findings<'c> {
+    config: &'c Config,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, key: &str, fault: Option<Fault>) {
+        self.problems.extend(fault.map(|(problem, remedy)| Problem {
+            place: self.config.place(key),
+            problem,
+            remedy,
+        }));
+    }
+}
+
+pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
+    let mut findings = Findings {
+        config,
+        problems: Vec::new(),
+    };
+    supervisor(config, &mut findings);
+    vswitch(config, &mut findings);
+    instances(config, &mut findings);
+    uplink(config, &mut findings);
+    timeouts(config, &mut findings);
+    ports(config, &mut findings);
+    match findings.problems {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(ConfigError { problems }),
+    }
+}
+
+fn supervisor(config: &Config, findings: &mut Findings<'_>) {
+    let key = "supervisor.runtime_dir";
+    findings.add(key, relative(&config.supervisor.runtime_dir));
+    findings.add(key, too_long_for_a_socket(&config.control_socket()));
+}
+
+fn vswitch(config: &Config, findings: &mut Findings<'_>) {
+    let vswitch = &config.vswitch;
+    findings.add("vswitch.program", relative(&vswitch.program));
+    findings.add("vswitch.lanes", lanes(&vswitch.lanes));
+    let aging = vswitch.mac_aging;
+    let whole = aging.subsec_nanos() == 0 && (1..=u64::from(u32::MAX)).contains(&aging.as_secs());
+    findings.add(
+        "vswitch.mac_aging",
+        (!whole).then(|| {
+            fault(
+                format!(
+                    "{} is not a whole number of seconds",
+                    humantime::format_duration(aging)
+                ),
+                "write whole seconds, at least \"1s\"",
+            )
+        }),
+    );
+}
+
+fn instances(config: &Config, findings: &mut Findings<'_>) {
+    for instance in InstanceId::BOTH {
+        let own = config.instances.of(instance);
+        let program = own.program.as_deref().and_then(relative);
+        findings.add(&format!("instance.{instance}.program"), program);
+        let lanes_key = format!("instance.{instance}.lanes");
+        findings.add(&lanes_key, own.lanes.as_deref().and_then(lanes));
+    }
+    let [a, b] = InstanceId::BOTH.map(|instance| config.instance(instance).lanes.len());
+    let differing = if config.instances.b.lanes.is_some() {
+        "b"
+    } else {
+        "a"
+    };
+    findings.add(
+        &format!("instance.{differing}.lanes"),
+        (a != b).then(|| {
+            fault(
+                format!("instance a has {a} lanes and instance b has {b}"),
+                "give both the same number: each lane takes over from one of the other instance",
+            )
+        }),
+    );
+}
+
+fn lanes(lanes: &[u16]) -> Option<Fault> {
+    if lanes.is_empty() || lanes.len() > usize::from(MAX_LANES) {
+        return Some(fault(
+            format!("{} lanes", lanes.len()),
+            format!("name the CPU of each lane, 1 to {MAX_LANES} of them"),
+        ));
+    }
+    let (second, _) = duplicates(lanes.iter()).next()?;
+    Some(fault(
+        format!("two lanes on CPU {}", lanes[second]),
+        "give each lane a CPU of its own",
+    ))
+}
+
+fn uplink(config: &Config, findings: &mut Findings<'_>) {
+    let steers = !matches!(config.steering, SteeringConfig::None {});
+    match &config.uplink {
+        None => findings.add(
+            "steering",
+            steers.then(|| {
+                fault(
+                    "there is steering and no uplink that it could steer to",
+                    "add the section [uplink], or remove [steering]",
+                )
+            }),
+        ),
+        Some(uplink) => {
+            uplink_values(uplink, findings);
+            findings.add(
+                "uplink",
+                config.place("steering").position.is_none().then(|| {
+                    fault(
+                        "there is an uplink and no steering: after a promote the NIC would go on \
+                         delivering to the old instance",
+                        "add the section [steering] (backend = \"none\" if the network itself \
+                         finds the new one)",
+                    )
+                }),
+            );
+        }
+    }
+}
+
+fn uplink_values(uplink: &Uplink, findings: &mut Findings<'_>) {
+    for (key, value) in [("uplink.a", &uplink.a), ("uplink.b", &uplink.b)] {
+        let remedy = "write a PCI address such as \"0000:03:10.0\", or DPDK device arguments such \
+                      as \"net_af_packet0,iface=vf0\"";
+        findings.add(
+            key,
+            value.trim().is_empty().then(|| fault("no device", remedy)),
+        );
+    }
+    findings.add(
+        "uplink.b",
+        (uplink.a == uplink.b).then(|| {
+            fault(
+                format!("both instances have the uplink `{}`", uplink.a),
+                "give each instance a device of its own",
+            )
+        }),
+    );
+    findings.add(
+        "uplink.drain",
+        (uplink.drain > MAX_DRAIN).then(|| {
+            fault(
+                format!("{} is too long", humantime::format_duration(uplink.drain)),
+                format!(
+                    "write at most \"{}\"",
+                    humantime::format_duration(MAX_DRAIN)
+                ),
+            )
+        }),
+    );
+}
+
+fn timeouts(config: &Config, findings: &mut Findings<'_>) {
+    let timeouts = &config.timeouts;
+    for (key, value) in [
+        ("timeouts.start", timeouts.start),
+        ("timeouts.mapped", timeouts.mapped),
+        ("timeouts.prepare", timeouts.prepare),
+        ("timeouts.quiesce", timeouts.quiesce),
+        ("timeouts.release", timeouts.release),
+    ] {
+        let remedy = "write a time that is long enough, or remove the key to have its default";
+        findings.add(
+            key,
+            value.is_zero().then(|| fault("no time at all", remedy)),
+        );
+    }
+}
+
+fn ports(config: &Config, findings: &mut Findings<'_>) {
+    let limit = usize::from(MAX_PORTS) - 1;
+    let too_many = (config.ports.len() > limit).then(|| {
+        fault(
+            format!("{} ports", config.ports.len()),
+            format!("a switch has at most {limit}, besides the uplink: remove some"),
+        )
+    });
+    findings.add("port", too_many);
+    for (index, port) in config.ports.iter().enumerate() {
+        findings.add(&format!("port[{index}].name"), port_name(&port.name));
+        let socket_key = format!("port[{index}].socket");
+        findings.add(&socket_key, port_socket(&port.socket));
+        let taken = (port.socket == config.control_socket()).then(|| {
+            fault(
+                "this is the supervisor's own control socket",
+                "choose another path",
+            )
+        });
+        findings.add(&socket_key, taken);
+    }
+    for (second, first) in duplicates(config.ports.iter().map(|port| &port.name)) {
+        findings.add(
+            &format!("port[{second}].name"),
+            Some(name_taken(&config.ports[first])),
+        );
+    }
+    for (second, first) in duplicates(config.ports.iter().map(|port| &port.socket)) {
+        findings.add(
+            &format!("port[{second}].socket"),
+            Some(socket_taken(&config.ports[first])),
+        );
+    }
+}
+
+impl Port {
+    /// Whether this port can be added to a switch that has `others`.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn validate(&self, others: &[Port]) -> Result<(), String> {
+        let name = others.iter().find(|other| other.name == self.name);
+        let socket = others.iter().find(|other| other.socket == self.socket);
+        let full = (others.len() + 1 >= usize::from(MAX_PORTS)).then(|| {
+            fault(
+                format!("the switch has {} ports", others.len()),
+                "remove one first",
+            )
+        });
+        port_name(&self.name)
+            .or_else(|| port_socket(&self.socket))
+            .or_else(|| name.map(name_taken))
+            .or_else(|| socket.map(socket_taken))
+            .or(full)
+            .map_or(Ok(()), |(problem, remedy)| {
+                Err(format!("port `{}`: {problem}; {remedy}", self.name))
+            })
+    }
+}
+
+fn name_taken(first: &Port) -> Fault {
+    fault(
+        format!("there is another port `{}`", first.name),
+        "give each port a name of its own",
+    )
+}
+
+fn socket_taken(first: &Port) -> Fault {
+    fault(
+        format!(
+            "port `{}` has the socket {} already",
+            first.name,
+            first.socket.display()
+        ),
+        "give each port a socket of its own",
+    )
+}
+
+fn port_name(name: &str) -> Option<Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fits = !name.is_empty() && name.len() <= MAX_PORT_NAME && name.chars().all(allowed);
+    if name == RESERVED_NAME {
+        return Some(fault(
+            "this is the name of the port to the NIC",
+            "choose another name",
+        ));
+    }
+    (!fits).then(|| {
+        fault(
+            format!("`{}` is no name of a port", name.escape_debug()),
+            format!("write 1 to {MAX_PORT_NAME} letters, digits, `.`, `_` or `-`"),
+        )
+    })
+}
+
+fn port_socket(socket: &Path) -> Option<Fault> {
+    relative(socket).or_else(|| too_long_for_a_socket(socket))
+}
+
+fn relative(path: &Path) -> Option<Fault> {
+    (!path.is_absolute()).then(|| {
+        fault(
+            format!("`{}` is not an absolute path", path.display()),
+            "write the path from / on",
+        )
+    })
+}
+
+fn too_long_for_a_socket(path: &Path) -> Option<Fault> {
+    let length = path.as_os_str().len();
+    (length > MAX_SOCKET_PATH).then(|| {
+        fault(
+            format!("the socket {} has {length} bytes", path.display()),
+            format!("the kernel allows {MAX_SOCKET_PATH}: choose a shorter path"),
+        )
+    })
+}
+
+/// The indexes of every element that came before, and of the first that it equals.
+fn duplicates<T: Eq + Hash>(
+    items: impl Iterator<Item = T>,
+) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = HashMap::new();
+    items.enumerate().filter_map(move |(index, item)| {
+        let earlier = *first.entry(item).or_insert(index);
+        (earlier != index).then_some((index, earlier))
+    })
+}

@@ -1,0 +1,10 @@
+//! What the daemon told, for people. `--json` shows the same as it came.
+
+mod lists;
+mod moves;
+mod status;
+mod table;
+
+pub use lists::{device, devices, ports};
+pub use moves::{history, promoted, reloaded};
+pub use status::{Health, status};

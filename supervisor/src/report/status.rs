@@ -1,0 +1,117 @@
+//! `status`.
+
+use super::table::{or_dash, table};
+use crate::control::protocol::{InstanceReport, InstanceState, StatusReport};
+use std::fmt;
+
+/// The answer to "is it well, is there a spare".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It is, and there is.
+    Well,
+    /// There is a spare, and something to see to.
+    Trouble,
+    /// An instance is active, and nothing could take over.
+    NoSpare,
+    /// No instance is active.
+    Down,
+}
+
+impl Health {
+    /// That of a report.
+    pub fn of(report: &StatusReport) -> Self {
+        match (report.active, report.spare) {
+            (None, _) => Self::Down,
+            (Some(_), false) => Self::NoSpare,
+            (Some(_), true) if report.trouble.is_empty() => Self::Well,
+            (Some(_), true) => Self::Trouble,
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Well => "well, with a spare",
+            Self::Trouble => "trouble, with a spare",
+            Self::NoSpare => "NO SPARE",
+            Self::Down => "DOWN",
+        })
+    }
+}
+
+/// Several lines; the first answers.
+pub fn status(report: &StatusReport) -> String {
+    let headline = format!("{}: {}\n", Health::of(report), roles(report));
+    let trouble = report
+        .trouble
+        .iter()
+        .map(|trouble| format!("trouble: {trouble}\n"));
+    let moving = report
+        .moving
+        .iter()
+        .map(|moving| format!("moving: {moving}\n"));
+    let lines = trouble.chain(moving);
+    let details = [instances(report), counts(report)];
+    std::iter::once(headline)
+        .chain(lines)
+        .chain(details)
+        .collect()
+}
+
+/// Such as `a is active (term 5), b is standby`.
+fn roles(report: &StatusReport) -> String {
+    let instances = report.instances.iter().map(|instance| {
+        let term = match instance.state {
+            InstanceState::Active => format!(" (term {})", report.term),
+            InstanceState::Down
+            | InstanceState::Starting
+            | InstanceState::Mapping
+            | InstanceState::Standby
+            | InstanceState::Stopping => String::new(),
+        };
+        format!("{} is {}{term}", instance.instance, state(instance.state))
+    });
+    instances.collect::<Vec<_>>().join(", ")
+}
+
+fn state(state: InstanceState) -> &'static str {
+    match state {
+        InstanceState::Down => "down",
+        InstanceState::Starting => "starting",
+        InstanceState::Mapping => "mapping devices",
+        InstanceState::Standby => "standby",
+        InstanceState::Active => "active",
+        InstanceState::Stopping => "stopping",
+    }
+}
+
+fn instances(report: &StatusReport) -> String {
+    let row = |instance: &InstanceReport| {
+        [
+            instance.instance.to_string(),
+            state(instance.state).to_owned(),
+            humantime::format_rfc3339_seconds(instance.since).to_string(),
+            or_dash(instance.pid),
+            format!("{}/{}", instance.devices_mapped, report.devices),
+            or_dash(instance.version.as_deref()),
+            or_dash(instance.dpdk.as_deref()),
+            instance.program.display().to_string(),
+        ]
+    };
+    let header = [
+        "INSTANCE", "STATE", "SINCE", "PID", "DEVICES", "VERSION", "DPDK", "PROGRAM",
+    ];
+    table(header, report.instances.iter().map(row).collect())
+}
+
+fn counts(report: &StatusReport) -> String {
+    let steering = match &report.steering {
+        Some(steering) => format!("{} to {}", steering.backend, or_dash(steering.current)),
+        None => "no uplink".to_owned(),
+    };
+    format!(
+        "steering: {steering}; {} ports, {} devices; supervisor {} (pid {})\n",
+        report.ports, report.devices, report.supervisor_version, report.supervisor_pid
+    )
+}
