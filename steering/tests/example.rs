@@ -24,8 +24,13 @@ args = ["br0", "02:00:00:00:00:01", "vf0", "vf1"]"#
     ))
 }
 
-fn entries() -> String {
-    sh("bridge fdb show br br0")
+/// The static entries; the kernel's own come and go.
+fn entries() -> Vec<String> {
+    let all = sh("bridge fdb show br br0");
+    all.lines()
+        .filter(|entry| entry.contains("static"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn steer(steering: &mut dyn Steering, to: Side) {
@@ -37,7 +42,9 @@ fn steer(steering: &mut dyn Steering, to: Side) {
 fn moves_an_address_of_a_bridge_and_gives_it_back() {
     in_namespace(|| {
         let config = bridge();
+        sh("bridge fdb add 02:00:00:00:00:09 dev vf0 master static");
         let before = entries();
+        assert_eq!(before.len(), 1);
         let mut steering = config.open().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(steering.current().expect("current"), None);
         let [wire, a, b] = ["wire", "vf0i", "vf1i"].map(Socket::open);
@@ -48,7 +55,7 @@ fn moves_an_address_of_a_bridge_and_gives_it_back() {
                 Side::A => (&a, &b),
                 Side::B => (&b, &a),
             };
-            assert_eq!(new.receive(), Some(number));
+            assert_eq!(new.wait(), Some(number));
             assert_eq!(old.receive(), None);
         }
         steering.close().expect("close");

@@ -12,14 +12,14 @@ use common::{open, with_rig};
 use steering::{Side, Steering};
 
 const FLIPS: usize = 200;
-/// Frames that arrive between two flips, at least: the sender is surely running when it is steered.
-const BETWEEN_FLIPS: usize = 200;
 /// How long the old port is watched after a flip.
 const WATCH: Duration = Duration::from_micros(300);
 /// From one frame to the next: 66,000 a second.
 const PERIOD: Duration = Duration::from_micros(15);
 /// So few frames are under way that no queue of the kernel overflows while a thread is not scheduled.
-const WINDOW: u64 = 256;
+const WINDOW: usize = 256;
+/// More frames than can be under way arrive between two flips: some of them came by the new side.
+const BETWEEN_FLIPS: usize = WINDOW + 50;
 /// After this time without a frame the rest is lost.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -98,8 +98,10 @@ fn send(received: &AtomicU64, stop: &AtomicBool) -> (usize, f64) {
     let mut next = start;
     let mut sent = 0;
     while !stop.load(Ordering::Relaxed) {
-        let room = sent - received.load(Ordering::Relaxed) < WINDOW;
-        if Instant::now() >= next && room && wire.send(sent) {
+        let room = sent - received.load(Ordering::Relaxed) < WINDOW as u64;
+        if !room {
+            thread::yield_now();
+        } else if Instant::now() >= next && wire.send(sent) {
             sent += 1;
             next += PERIOD;
         }
@@ -148,6 +150,8 @@ impl Receiver {
             self.received.store(self.count() as u64, Ordering::Relaxed);
             if self.count() > before {
                 last = Instant::now();
+            } else {
+                thread::yield_now();
             }
         }
     }

@@ -176,7 +176,10 @@ impl fmt::Display for Doing {
             Doing::OpenNetlink => f.write_str("open a netlink socket"),
             Doing::FindDevices => f.write_str("look up network devices"),
             Doing::ListFilters(device) => write!(f, "list the tc filters of `{device}`"),
-            Doing::Attach(device) => write!(f, "attach a tc filter to `{device}`"),
+            Doing::Attach(device) => write!(
+                f,
+                "attach a tc filter to `{device}` (with the kernel's sch_ingress and cls_bpf)"
+            ),
             Doing::Detach(device) => write!(f, "remove the tc filter of `{device}`"),
             Doing::Load => f.write_str("load the steering programs into the kernel"),
             Doing::TakeOver => f.write_str("find the steering map that is in use"),

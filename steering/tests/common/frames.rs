@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 
@@ -87,6 +89,17 @@ impl Socket {
         assert_eq!(length, LENGTH, "a frame arrived whole");
         let number = frame[NUMBER_AT..].first_chunk().expect("eight bytes");
         Some(u64::from_be_bytes(*number))
+    }
+
+    /// The number of the next frame, which may take its time on a busy machine.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        let deadline = Instant::now() + Duration::from_millis(500);
+        loop {
+            match self.receive() {
+                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+                received => return received,
+            }
+        }
     }
 
     /// How many frames have arrived since the last call, received or not.
