@@ -196,7 +196,7 @@ impl VhostPort {
             return;
         }
         match self.link.as_mut().map(|link| link.read(backend)) {
-            Some(Ok(Progress::More)) => self.pause.until_next_round(),
+            Some(Ok(Progress::More)) => self.pause = self.pause.one_round(),
             Some(Ok(Progress::Done)) => {}
             Some(Err(ending)) => return self.end(ending, backend),
             None => {}
@@ -238,7 +238,7 @@ impl VhostPort {
             let trouble = format!("port {name}: no front end at {path}: {error}; trying again");
             backend.trouble(self.id(), trouble);
         }
-        self.pause.lengthen();
+        self.pause = self.pause.longer();
     }
 
     fn open(&mut self, socket: OwnedFd, backend: &mut dyn Backend) {
@@ -248,7 +248,8 @@ impl VhostPort {
                 self.name()
             );
             backend.trouble(self.id(), trouble);
-            return self.pause.lengthen();
+            self.pause = self.pause.longer();
+            return;
         }
         self.link = Some(Link::open(self.id(), self.config.mode, socket, backend));
     }
@@ -262,36 +263,41 @@ impl VhostPort {
             self.id(),
             format!("port {name}: a second front end was turned away; one port serves one VM"),
         );
-        self.pause.longest();
+        self.pause = Pause::longest();
     }
 
-    /// The lanes let go first; then the front end is told by hang-up, although the vault and the
-    /// standby still hold duplicates of the socket.
+    /// The lanes let go first. The front end is told last, by hang-up, although the vault and the
+    /// standby may still hold duplicates of the socket: whoever dies on the way, the reason is told.
     fn end(&mut self, ending: Ending, backend: &mut dyn Backend) {
-        let Some(link) = &self.link else { return };
-        backend.apply(self.config.port, None);
-        let _ = shutdown(link.socket(), Shutdown::Both); // fails only when the front end has left
-        self.forget_link();
+        let Some(link) = self.link.take() else { return };
+        self.pause = match &ending {
+            Ending::FrontEndLeft => Pause::default(),
+            Ending::Trouble(_) => self.pause.longer(),
+        };
         let trouble = match ending {
             Ending::FrontEndLeft => None,
             Ending::Trouble(what) => Some(format!("port {}: {what}", self.config.name)),
         };
-        match trouble {
-            Some(_) => self.pause.lengthen(),
-            None => self.pause = Pause::default(),
-        }
+        backend.apply(self.id(), None);
         backend.gone(self.id(), trouble);
+        let _ = shutdown(link.socket(), Shutdown::Both); // fails only when the front end has left
+        self.forget(&link);
         if self.pause.until().is_none() && self.serving {
             self.look_for_front_end(backend);
         }
     }
 
-    fn forget_link(&mut self) {
-        if let Some(link) = self.link.take()
-            && self.serving
-        {
+    /// Events of its socket are of no interest any more.
+    fn forget(&self, link: &Link) {
+        if self.serving {
             // It is registered; nothing else can fail here.
             let _ = self.watch(link.socket().as_raw_fd(), Source::Connection, false);
+        }
+    }
+
+    fn forget_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.forget(&link);
         }
     }
 

@@ -33,25 +33,28 @@ impl Pause {
     }
 
     /// The next pause, twice as long as the last.
-    pub(super) fn lengthen(&mut self) {
-        self.begin(
-            self.length
-                .map_or(SHORTEST, |length| (length * 2).min(LONGEST)),
-        );
+    pub(super) fn longer(&self) -> Self {
+        let twice = |length: Duration| (length * 2).min(LONGEST);
+        Self::beginning(self.length.map_or(SHORTEST, twice))
     }
 
     /// The longest pause at once.
-    pub(super) fn longest(&mut self) {
-        self.begin(LONGEST);
+    pub(super) fn longest() -> Self {
+        Self::beginning(LONGEST)
     }
 
-    /// No pause, but others come first.
-    pub(super) fn until_next_round(&mut self) {
-        self.until = Some(Instant::now());
+    /// No longer than others need to have their turn.
+    pub(super) fn one_round(&self) -> Self {
+        Self {
+            until: Some(Instant::now()),
+            length: self.length,
+        }
     }
 
-    fn begin(&mut self, length: Duration) {
-        self.length = Some(length);
-        self.until = Some(Instant::now() + length);
+    fn beginning(length: Duration) -> Self {
+        Self {
+            until: Some(Instant::now() + length),
+            length: Some(length),
+        }
     }
 }
