@@ -147,15 +147,17 @@ impl Instance {
         self.trouble = None;
     }
 
-    /// The process is gone, and with it all that it knew. Why it had to leave says more than how.
+    /// The process is gone, and with it all that it knew. Why it had to leave comes before how it did.
     pub(super) fn died(&mut self, reason: String, was_leaving: bool) {
         let failures = if self.ready {
             0
         } else {
             self.failures.saturating_add(1)
         };
-        let known = self.trouble.take().filter(|_| was_leaving);
-        let trouble = known.or(Some(reason));
+        let trouble = match self.trouble.take().filter(|_| was_leaving) {
+            Some(known) => Some(format!("{known} ({reason})")),
+            None => Some(reason),
+        };
         *self = Self {
             trouble,
             failures,

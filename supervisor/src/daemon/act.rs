@@ -1,0 +1,110 @@
+//! Tells the policy what happened, and does what it wants.
+
+use super::process::Process;
+use super::{Daemon, Due, console};
+use crate::policy::{Action, Event, Phase};
+use std::time::Instant;
+use steering::Side;
+use vhost_transfer::{InstanceId, PortId, Term};
+
+impl Daemon {
+    /// `event`, what follows from it, and what follows from that.
+    pub(super) fn happen(&mut self, event: Event) {
+        self.events.push_back(event);
+        while let Some(event) = self.events.pop_front() {
+            for action in self.policy.step(event) {
+                self.perform(action);
+            }
+            self.observe();
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn(id) => self.spawn(id),
+            Action::Kill(id) => self.kill(id),
+            Action::Tell(id, order) => self.tell(id, order),
+            Action::Keep(port) => self.keep(port),
+            Action::Forget(port) => self.vault.forget(port),
+            Action::Steer(id) => {
+                let outcome = self.steer(id);
+                self.events.push_front(Event::Steered(outcome));
+            }
+            Action::ReleaseFor(term) => self.release_for(term),
+            Action::StartTimer(timer, limit) => {
+                self.timers.start(Due::Policy(timer), Instant::now(), limit);
+            }
+            Action::StopTimer(timer) => self.timers.stop(Due::Policy(timer)),
+            Action::Answer(request, outcome) => self.answer(request, outcome),
+            Action::Ready => self.service.is_ready(),
+            Action::Note(note) => self.take_note(note),
+            Action::Exit => self.running = false,
+        }
+    }
+
+    fn spawn(&mut self, id: InstanceId) {
+        let program = self.config.instance(id).program;
+        match Process::spawn(program, id, self.poll.registry()) {
+            Ok(process) => {
+                console::say(format_args!("{id} starts as process {}", process.pid()));
+                self.processes[id as usize] = Some(process);
+            }
+            Err(error) => {
+                let reason = format!("{} cannot be started: {error}", program.display());
+                self.events.push_back(Event::Died(id, reason));
+            }
+        }
+    }
+
+    fn kill(&mut self, id: InstanceId) {
+        if let Some(process) = self.process(id) {
+            process.kill();
+        }
+    }
+
+    /// The update that is just being told is the one that is meant.
+    fn keep(&mut self, port: PortId) {
+        if let Some((_, entry)) = self.incoming.take_if(|(incoming, _)| *incoming == port) {
+            self.vault.keep(port, entry);
+        }
+        if let Some(numbered) = self.ports.get_mut(port) {
+            numbered.trouble = None;
+        }
+    }
+
+    /// In a handover packets wait from here to the release word, and it was verified before; else
+    /// it is verified now.
+    fn steer(&mut self, id: InstanceId) -> Result<(), String> {
+        let to = side(id);
+        self.steering.steer(to).map_err(|error| error.to_string())?;
+        let in_handover = self
+            .policy
+            .handover()
+            .is_some_and(|handover| handover.phase == Phase::Steering);
+        if in_handover {
+            return Ok(());
+        }
+        self.verify_steering(id)
+    }
+
+    /// Whether the NIC really delivers to `id`.
+    pub(super) fn verify_steering(&self, id: InstanceId) -> Result<(), String> {
+        match self.steering.current() {
+            Ok(Some(current)) if current == side(id) => Ok(()),
+            Ok(Some(current)) => Err(format!("the NIC delivers to {current}")),
+            Ok(None) => Err("the NIC delivers to neither".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn release_for(&mut self, term: Term) {
+        self.ledger.handover().release_for(term);
+    }
+}
+
+fn side(id: InstanceId) -> Side {
+    match id {
+        InstanceId::A => Side::A,
+        InstanceId::B => Side::B,
+    }
+}

@@ -1,0 +1,173 @@
+//! The ports of the switch: their numbers, and the sockets of those in server mode.
+
+use super::listener::Listener;
+use crate::config::{Port, PortMode};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd};
+use vhost_transfer::PortId;
+use vhost_transfer::message::AddPort;
+
+/// A port with its number.
+#[derive(Debug)]
+pub(super) struct NumberedPort {
+    pub(super) port: Port,
+    listener: Option<Listener>,
+    /// What its instance last complained about.
+    pub(super) trouble: Option<String>,
+}
+
+/// All but the uplink.
+#[derive(Debug)]
+pub(super) struct Ports {
+    ports: BTreeMap<PortId, NumberedPort>,
+    /// The next number that no port had yet.
+    fresh: u16,
+    /// Numbers that are free again, the longest free one first. They come last, so that nobody
+    /// takes an old port for a new one.
+    freed: VecDeque<PortId>,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            ports: BTreeMap::new(),
+            fresh: PortId::UPLINK.get() + 1,
+            freed: VecDeque::new(),
+        }
+    }
+}
+
+impl Ports {
+    /// Takes the port's socket, and gives it a number.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub(super) fn add(&mut self, port: Port) -> Result<PortId, String> {
+        let others: Vec<_> = self
+            .ports
+            .values()
+            .map(|other| other.port.clone())
+            .collect();
+        port.validate(&others)?;
+        let listener = match port.mode {
+            PortMode::Server => Some(listen(&port)?),
+            PortMode::Client => None,
+        };
+        let id = self
+            .take_number()
+            .ok_or_else(|| format!("port `{}`: no number is free; remove a port", port.name))?;
+        let trouble = None;
+        self.ports.insert(
+            id,
+            NumberedPort {
+                port,
+                listener,
+                trouble,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Gives the socket and, in time, the number back.
+    pub(super) fn remove(&mut self, name: &str) -> Option<PortId> {
+        let id = self.find(name)?;
+        self.ports.remove(&id);
+        self.freed.push_back(id);
+        Some(id)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<PortId> {
+        self.iter()
+            .find(|(_, numbered)| numbered.port.name == name)
+            .map(|(id, _)| id)
+    }
+
+    pub(super) fn get(&self, id: PortId) -> Option<&NumberedPort> {
+        self.ports.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: PortId) -> Option<&mut NumberedPort> {
+        self.ports.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PortId, &NumberedPort)> {
+        self.ports.iter().map(|(&id, numbered)| (id, numbered))
+    }
+
+    fn take_number(&mut self) -> Option<PortId> {
+        let fresh = PortId::new(self.fresh);
+        if fresh.is_some() {
+            self.fresh += 1;
+        }
+        fresh.or_else(|| self.freed.pop_front())
+    }
+}
+
+impl NumberedPort {
+    /// What instances are told of it, and the socket that comes with it.
+    pub(super) fn as_message(&self, port: PortId) -> (AddPort, Vec<BorrowedFd<'_>>) {
+        let message = AddPort {
+            port,
+            name: self.port.name.clone(),
+            mode: self.port.mode.into(),
+            path: self.port.socket.to_string_lossy().into_owned(),
+        };
+        (message, self.listener.iter().map(AsFd::as_fd).collect())
+    }
+
+    /// Its name, for people.
+    pub(super) fn name(&self) -> &str {
+        &self.port.name
+    }
+}
+
+fn listen(port: &Port) -> Result<Listener, String> {
+    Listener::bind(&port.socket).map_err(|error| format!("port `{}`: {error}", port.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vhost_transfer::MAX_PORTS;
+
+    fn client(number: usize) -> Port {
+        Port {
+            name: format!("vm{number}"),
+            socket: format!("/nowhere/vm{number}.sock").into(),
+            mode: PortMode::Client,
+        }
+    }
+
+    #[test]
+    fn numbers_are_used_again_as_late_as_can_be() {
+        let mut ports = Ports::default();
+        let first = ports.add(client(0)).unwrap();
+        ports.remove("vm0").unwrap();
+        let mut seen = vec![first];
+        for number in 1..usize::from(MAX_PORTS) - 1 {
+            let id = ports.add(client(number)).unwrap();
+            assert!(!seen.contains(&id) && id != PortId::UPLINK);
+            seen.push(id);
+        }
+        assert_eq!(ports.add(client(0)), Ok(first));
+        assert!(
+            ports
+                .add(client(9999))
+                .unwrap_err()
+                .contains("remove one first")
+        );
+    }
+
+    #[test]
+    fn a_name_is_had_once() {
+        let mut ports = Ports::default();
+        ports.add(client(1)).unwrap();
+        assert!(
+            ports
+                .add(client(1))
+                .unwrap_err()
+                .contains("another port `vm1`")
+        );
+        assert_eq!(ports.remove("vm2"), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! What is told to whoever asks how things are.
+
+use super::Daemon;
+use super::ports::NumberedPort;
+use super::vault::Entry;
+use crate::control::Response;
+use crate::control::protocol::{
+    Counters, DeviceReport, InstanceReport, InstanceState, Phase, PortReport, StatusReport,
+    SteeringReport, protocol_names, virtio_names,
+};
+use crate::policy::Life;
+use std::sync::atomic::Ordering::Relaxed;
+use steering::{Side, SteeringConfig};
+use vhost_transfer::{InstanceId, PortId};
+
+impl Daemon {
+    pub(super) fn status(&self) -> StatusReport {
+        StatusReport {
+            term: self.policy.term().0,
+            active: self.policy.active(),
+            spare: self.policy.spare().is_some(),
+            trouble: self.troubles(),
+            moving: self.moving_in_words(),
+            instances: InstanceId::BOTH.map(|id| self.instance_report(id)).into(),
+            steering: self.config.uplink.as_ref().map(|_| self.steering_report()),
+            devices: count(self.vault.len()),
+            ports: count(self.ports.iter().count()),
+            supervisor_pid: std::process::id().cast_signed(),
+            supervisor_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        let of_instances = InstanceId::BOTH.into_iter().filter_map(|id| {
+            let trouble = self.policy.instance(id).trouble.as_ref()?;
+            Some(format!("instance {id}: {trouble}"))
+        });
+        let of_steering = self
+            .policy
+            .steering()
+            .trouble()
+            .map(|trouble| format!("steering: {trouble}"));
+        let of_ports = self.ports.iter().filter_map(|(_, port)| {
+            let trouble = port.trouble.as_ref()?;
+            Some(format!("port {}: {trouble}", port.name()))
+        });
+        of_instances.chain(of_steering).chain(of_ports).collect()
+    }
+
+    fn moving_in_words(&self) -> Option<String> {
+        let handover = self.policy.handover()?;
+        Some(format!(
+            "from {} to {} for term {}: {:?}",
+            handover.from, handover.to, handover.term, handover.phase
+        ))
+    }
+
+    fn steering_report(&self) -> SteeringReport {
+        let backend = match self.config.steering {
+            SteeringConfig::None {} => "none",
+            SteeringConfig::Ebpf(_) => "ebpf",
+            SteeringConfig::Command(_) => "command",
+        };
+        let current = self.steering.current().ok().flatten();
+        SteeringReport {
+            backend: backend.to_owned(),
+            current: current.map(|side| match side {
+                Side::A => InstanceId::A,
+                Side::B => InstanceId::B,
+            }),
+        }
+    }
+
+    fn instance_report(&self, id: InstanceId) -> InstanceReport {
+        let process = self.processes[id as usize].as_ref();
+        let hello = process.and_then(|process| process.hello.as_ref());
+        let phases = process.map_or(&[][..], |process| &process.phases);
+        InstanceReport {
+            instance: id,
+            state: state(self.policy.instance(id).life),
+            pid: process.map(|process| process.pid()),
+            program: self.config.instance(id).program.to_owned(),
+            version: hello.map(|hello| hello.version.clone()),
+            dpdk: hello.map(|hello| hello.dpdk.clone()),
+            since: self.lives.since(id),
+            devices_mapped: self.devices_mapped(id),
+            start_phases: phases
+                .iter()
+                .map(|phase| Phase {
+                    name: phase.name.clone(),
+                    us: phase.us,
+                })
+                .collect(),
+        }
+    }
+
+    fn devices_mapped(&self, id: InstanceId) -> u32 {
+        let instance = self.policy.instance(id);
+        if !instance.life.is_told() {
+            return 0;
+        }
+        let mapped = |&(port, _): &(PortId, &Entry)| instance.has_mapped(port);
+        count(self.vault.entries().filter(mapped).count())
+    }
+
+    pub(super) fn port_reports(&self) -> Vec<PortReport> {
+        let uplink = self.config.uplink.as_ref().map(|_| self.uplink_report());
+        let others = self
+            .ports
+            .iter()
+            .map(|(id, port)| self.port_report(id, port));
+        uplink.into_iter().chain(others).collect()
+    }
+
+    fn uplink_report(&self) -> PortReport {
+        let (rx, tx) = self.counters(PortId::UPLINK);
+        PortReport {
+            name: "uplink".to_owned(),
+            id: PortId::UPLINK.get(),
+            mode: None,
+            socket: None,
+            connected: self.policy.active().is_some(),
+            rx,
+            tx,
+        }
+    }
+
+    fn port_report(&self, id: PortId, port: &NumberedPort) -> PortReport {
+        let (rx, tx) = self.counters(id);
+        PortReport {
+            name: port.name().to_owned(),
+            id: id.get(),
+            mode: Some(port.port.mode),
+            socket: Some(port.port.socket.clone()),
+            connected: self.vault.get(id).is_some(),
+            rx,
+            tx,
+        }
+    }
+
+    /// What came in and what went out by a port.
+    fn counters(&self, port: PortId) -> (Counters, Counters) {
+        let counters = self.ledger.counters(port);
+        let rx = Counters {
+            packets: counters.rx_packets.load(Relaxed),
+            bytes: counters.rx_bytes.load(Relaxed),
+            drops: counters.rx_dropped.load(Relaxed),
+        };
+        let tx = Counters {
+            packets: counters.tx_packets.load(Relaxed),
+            bytes: counters.tx_bytes.load(Relaxed),
+            drops: counters.tx_dropped.load(Relaxed),
+        };
+        (rx, tx)
+    }
+
+    pub(super) fn device_reports(&self) -> Vec<DeviceReport> {
+        self.vault
+            .entries()
+            .map(|(id, entry)| self.device_report(id, entry))
+            .collect()
+    }
+
+    pub(super) fn device_of(&self, port: &str) -> Response {
+        let Some(id) = self.ports.find(port) else {
+            let what = format!("port `{port}`");
+            return Response::Unknown { what };
+        };
+        match self.vault.get(id) {
+            Some(entry) => Response::Device(self.device_report(id, entry)),
+            None => {
+                let what = format!("device behind port `{port}`");
+                Response::Unknown { what }
+            }
+        }
+    }
+
+    fn device_report(&self, id: PortId, entry: &Entry) -> DeviceReport {
+        let update = &entry.update;
+        let summary = update.summary;
+        let name = self.ports.get(id).map(NumberedPort::name);
+        DeviceReport {
+            port: name.unwrap_or_default().to_owned(),
+            id: id.get(),
+            revision: update.revision,
+            mapped_by_standby: self.policy.is_mapped_by_spare(id),
+            features: virtio_names(summary.features),
+            protocol_features: protocol_names(summary.protocol_features),
+            rings_running: summary.rings_running,
+            memory_bytes: summary.memory_bytes,
+            memory_regions: summary.memory_regions,
+        }
+    }
+}
+
+fn state(life: Life) -> InstanceState {
+    match life {
+        Life::Absent => InstanceState::Down,
+        Life::Spawned | Life::Greeted => InstanceState::Starting,
+        Life::Warm | Life::Activating | Life::Releasing | Life::Arming => InstanceState::Mapping,
+        Life::Standby => InstanceState::Standby,
+        Life::Active => InstanceState::Active,
+        Life::Leaving => InstanceState::Stopping,
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
