@@ -40,6 +40,13 @@ impl Window {
         self.until.saturating_sub(self.from)
     }
 
+    /// The window cut into whole pieces of `step` nanoseconds; a shorter rest is left out.
+    pub fn split(self, step: Nanos) -> impl Iterator<Item = Window> {
+        let pieces = self.length() / step;
+        (0..pieces)
+            .map(move |piece| Window::new(self.from + piece * step, self.from + (piece + 1) * step))
+    }
+
     /// Whether the two windows share a point.
     pub fn overlaps(&self, other: &Window) -> bool {
         self.from <= other.until && other.from <= self.until
@@ -49,6 +56,12 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_is_cut_into_whole_pieces() {
+        let pieces: Vec<Window> = Window::new(10, 35).split(10).collect();
+        assert_eq!(pieces, [Window::new(10, 20), Window::new(20, 30)]);
+    }
 
     #[test]
     fn windows_overlap_when_they_share_a_point() {

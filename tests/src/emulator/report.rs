@@ -154,10 +154,19 @@ impl Report {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
     }
 
-    /// Why this run says nothing about the switch, if so: the instrument stalled for too long, or its own
-    /// rings overflowed. Such a run is to be counted and repeated.
+    /// From the first frame that any flow sent to the last one; empty if none did.
+    pub fn measured(&self) -> Window {
+        let durations = self.flows.iter().map(|flow| flow.view.arrivals.duration());
+        let begun = durations.filter(|duration| duration.from > 0);
+        let all = begun
+            .reduce(|one, other| Window::new(one.from.min(other.from), one.until.max(other.until)));
+        all.unwrap_or(Window::new(0, 0))
+    }
+
+    /// Why this run says nothing about the switch, if so: while flows sent, the instrument stalled for too
+    /// long, or its own rings overflowed. Such a run is to be counted and repeated.
     pub fn void(&self) -> Option<String> {
-        let stall = self.stalls.longest(Window::new(self.began, self.ended));
+        let stall = self.stalls.longest(self.measured());
         if u128::from(stall.length()) > self.stall_limit.as_nanos() {
             return Some(format!(
                 "the instrument stalled for {} ms",
