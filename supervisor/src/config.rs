@@ -8,7 +8,7 @@ mod units;
 mod validate;
 
 pub use diff::{PortChanges, RestartNeeded};
-pub use document::{Place, Position};
+pub use document::{Place, Places, Position};
 pub use error::{ConfigError, Problem};
 pub use sections::{
     InstanceOverride, Instances, PollMode, Port, PortMode, Supervisor, Timeouts, Uplink, Vswitch,
@@ -17,7 +17,6 @@ pub use steering::SteeringConfig;
 pub use units::MemorySize;
 pub use validate::MAX_SOCKET_PATH;
 
-use document::Document;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,11 +133,12 @@ impl Config {
 
     /// Where `key` is in the file, such as `uplink.a` or `port[0].socket`.
     pub fn place(&self, key: &str) -> Place {
-        Place {
-            file: self.file.clone(),
-            position: Document::new(&self.text).position(key),
-            key: key.to_owned(),
-        }
+        self.places().of(key)
+    }
+
+    /// As [`Self::place`], for many keys.
+    pub fn places(&self) -> Places<'_> {
+        Places::new(&self.file, &self.text)
     }
 
     /// Where the daemon listens for the command line.

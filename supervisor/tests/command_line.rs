@@ -1,7 +1,11 @@
 //! The command line from outside: what it writes where, and its exit statuses.
 
 use mio::{Events, Poll, Token};
+use nix::unistd::Uid;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -327,6 +331,43 @@ fn wait_ends_with_the_spare_or_with_3() {
     );
 }
 
+#[test]
+fn another_user_is_refused_by_the_socket_and_by_the_daemon() {
+    assert!(
+        Uid::effective().is_root(),
+        "this test becomes another user, so it must run as root"
+    );
+    let daemon = Daemon::answering(|_| Response::Status(well()));
+    let directory = daemon.directory.path();
+    // Where the other user can get at it.
+    let program = directory.join("vswsup");
+    fs::copy(env!("CARGO_BIN_EXE_vswsup"), &program).unwrap();
+    fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+    let ask_as_nobody = || {
+        let mut command = Command::new(&program);
+        command
+            .arg("--runtime-dir")
+            .arg(directory)
+            .arg("status")
+            .uid(65534)
+            .gid(65534);
+        command.output().unwrap()
+    };
+    let refused = ask_as_nobody();
+    assert_eq!(status_of(&refused), 1);
+    assert!(stderr(&refused).contains("permission denied; run this as root"));
+    let socket = directory.join("control.sock");
+    fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+    let unanswered = ask_as_nobody();
+    assert_eq!(status_of(&unanswered), 3);
+    assert!(
+        stderr(&unanswered).contains("without an answer"),
+        "{}",
+        stderr(&unanswered)
+    );
+    assert_eq!(status_of(&daemon.ask(&["status"])), 0);
+}
+
 fn write_config(directory: &Path, more: &str) -> String {
     let file = directory.join("vswsup.toml");
     let runtime_dir = directory.join("run");
@@ -335,7 +376,7 @@ fn write_config(directory: &Path, more: &str) -> String {
          memory = \"1MiB\"\nhugepages = false\n{more}",
         runtime_dir.display()
     );
-    std::fs::write(&file, text).unwrap();
+    fs::write(&file, text).unwrap();
     file.to_str().unwrap().to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! What a check found.
 
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, Places};
 use serde::Serialize;
 use std::fmt;
 
@@ -103,16 +103,20 @@ pub(super) fn problem(problem: impl Into<String>, remedy: impl Into<String>) -> 
 pub(super) struct Findings<'c> {
     pub(super) config: &'c Config,
     pub(super) list: Vec<Finding>,
+    places: Places<'c>,
 }
 
 impl<'c> Findings<'c> {
     pub(super) fn new(config: &'c Config) -> Self {
-        let list = Vec::new();
-        Self { config, list }
+        Self {
+            config,
+            list: Vec::new(),
+            places: config.places(),
+        }
     }
 
     pub(super) fn add(&mut self, key: &str, outcome: Outcome) {
-        let place = self.config.place(key);
+        let place = self.places.of(key);
         let verdict = match outcome {
             Ok(found) => Verdict::Ok(found),
             Err((problem, remedy)) => Verdict::Problem { problem, remedy },

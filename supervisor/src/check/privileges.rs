@@ -61,3 +61,26 @@ fn held(capability: Capability, reason: &str) -> Outcome {
         format!("run vswsup as root, or as a service with AmbientCapabilities={capability}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_missing_capability_is_named_with_what_it_is_for_and_how_to_have_it() {
+        // Capabilities belong to a thread: this one gives up its own.
+        let without = thread::spawn(|| {
+            caps::clear(None, CapSet::Effective).unwrap();
+            held(Capability::CAP_BPF, "to load the steering program")
+        });
+        let (problem, remedy) = without.join().unwrap().unwrap_err();
+        assert!(problem.contains("CAP_BPF is missing"), "{problem}");
+        assert!(
+            problem.contains("to load the steering program"),
+            "{problem}"
+        );
+        assert!(remedy.contains("as root"), "{remedy}");
+        assert!(remedy.contains("AmbientCapabilities=CAP_BPF"), "{remedy}");
+    }
+}

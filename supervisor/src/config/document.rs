@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -50,6 +50,30 @@ impl fmt::Display for Place {
     }
 }
 
+/// All places of one file.
+#[derive(Debug)]
+pub struct Places<'c> {
+    file: &'c Path,
+    document: Document<'c>,
+}
+
+impl<'c> Places<'c> {
+    pub(super) fn new(file: &'c Path, text: &'c str) -> Self {
+        let document = Document::new(text);
+        Self { file, document }
+    }
+
+    /// Where `key` is, such as `uplink.a` or `port[0].socket`.
+    pub fn of(&self, key: &str) -> Place {
+        Place {
+            file: self.file.to_owned(),
+            position: self.document.position(key),
+            key: key.to_owned(),
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Entry {
     key: String,
     key_span: Range<usize>,
@@ -57,6 +81,7 @@ struct Entry {
 }
 
 /// A document, with the spans of all its keys and values. One that is no TOML has none.
+#[derive(Debug)]
 pub(super) struct Document<'t> {
     text: &'t str,
     entries: Vec<Entry>,

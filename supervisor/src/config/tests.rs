@@ -413,3 +413,30 @@ fn a_port_that_is_added_must_fit_those_that_are_there() {
     );
     port("new", "/new").validate(&full[1..]).unwrap();
 }
+
+#[test]
+fn the_reference_names_every_key() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    for section in [
+        "",
+        "[supervisor]\n",
+        "[uplink]\n",
+        "[timeouts]\n",
+        "[[port]]\n",
+        "[instance.a]\n",
+    ] {
+        let message = error_of(&format!("{section}no_such_key = 1\n"));
+        let (_, known) = message
+            .split_once("known here: ")
+            .unwrap_or_else(|| panic!("{message}"));
+        let keys: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+        assert!(!keys.is_empty(), "{message}");
+        for key in keys {
+            assert!(
+                docs.contains(&format!("`{key}`")),
+                "docs/configuration.md lacks {key}"
+            );
+        }
+    }
+}

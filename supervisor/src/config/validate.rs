@@ -1,19 +1,18 @@
 //! What the types alone cannot rule out.
 
+mod ports;
+
 use super::error::{ConfigError, Problem};
-use super::{Config, Port, Uplink};
+use super::{Config, Places, Uplink};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::path::Path;
 use std::time::Duration;
 use steering::SteeringConfig;
-use vhost_transfer::{InstanceId, MAX_LANES, MAX_PORTS};
+use vhost_transfer::{InstanceId, MAX_LANES};
 
 /// Bytes in the path of a unix socket: `sun_path` of unix(7) without its closing NUL.
 pub const MAX_SOCKET_PATH: usize = 107;
-const MAX_PORT_NAME: usize = 64;
-/// The name that reports give the port to the NIC.
-const RESERVED_NAME: &str = "uplink";
 /// Draining is part of a handover: longer than this, and it is no longer one.
 const MAX_DRAIN: Duration = Duration::from_millis(100);
 
@@ -26,14 +25,14 @@ fn fault(problem: impl Into<String>, remedy: impl Into<String>) -> Fault {
 
 /// Collects what is wrong, with its place.
 struct Findings<'c> {
-    config: &'c Config,
+    places: Places<'c>,
     problems: Vec<Problem>,
 }
 
 impl Findings<'_> {
     fn add(&mut self, key: &str, fault: Option<Fault>) {
         self.problems.extend(fault.map(|(problem, remedy)| Problem {
-            place: self.config.place(key),
+            place: self.places.of(key),
             problem,
             remedy,
         }));
@@ -42,7 +41,7 @@ impl Findings<'_> {
 
 pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
     let mut findings = Findings {
-        config,
+        places: config.places(),
         problems: Vec::new(),
     };
     supervisor(config, &mut findings);
@@ -50,7 +49,7 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
     instances(config, &mut findings);
     uplink(config, &mut findings);
     timeouts(config, &mut findings);
-    ports(config, &mut findings);
+    ports::check(config, &mut findings);
     match findings.problems {
         problems if problems.is_empty() => Ok(()),
         problems => Err(ConfigError { problems }),
@@ -138,7 +137,7 @@ fn uplink(config: &Config, findings: &mut Findings<'_>) {
             uplink_values(uplink, findings);
             findings.add(
                 "uplink",
-                config.place("steering").position.is_none().then(|| {
+                findings.places.of("steering").position.is_none().then(|| {
                     fault(
                         "there is an uplink and no steering: after a promote the NIC would go on \
                          delivering to the old instance",
@@ -198,105 +197,6 @@ fn timeouts(config: &Config, findings: &mut Findings<'_>) {
             value.is_zero().then(|| fault("no time at all", remedy)),
         );
     }
-}
-
-fn ports(config: &Config, findings: &mut Findings<'_>) {
-    let limit = usize::from(MAX_PORTS) - 1;
-    let too_many = (config.ports.len() > limit).then(|| {
-        fault(
-            format!("{} ports", config.ports.len()),
-            format!("a switch has at most {limit}, besides the uplink: remove some"),
-        )
-    });
-    findings.add("port", too_many);
-    for (index, port) in config.ports.iter().enumerate() {
-        findings.add(&format!("port[{index}].name"), port_name(&port.name));
-        let socket_key = format!("port[{index}].socket");
-        findings.add(&socket_key, port_socket(&port.socket));
-        let taken = (port.socket == config.control_socket()).then(|| {
-            fault(
-                "this is the supervisor's own control socket",
-                "choose another path",
-            )
-        });
-        findings.add(&socket_key, taken);
-    }
-    for (second, first) in duplicates(config.ports.iter().map(|port| &port.name)) {
-        findings.add(
-            &format!("port[{second}].name"),
-            Some(name_taken(&config.ports[first])),
-        );
-    }
-    for (second, first) in duplicates(config.ports.iter().map(|port| &port.socket)) {
-        findings.add(
-            &format!("port[{second}].socket"),
-            Some(socket_taken(&config.ports[first])),
-        );
-    }
-}
-
-impl Port {
-    /// Whether this port can be added to a switch that has `others`.
-    ///
-    /// # Errors
-    /// What is wrong, and what to do.
-    pub fn validate(&self, others: &[Port]) -> Result<(), String> {
-        let name = others.iter().find(|other| other.name == self.name);
-        let socket = others.iter().find(|other| other.socket == self.socket);
-        let full = (others.len() + 1 >= usize::from(MAX_PORTS)).then(|| {
-            fault(
-                format!("the switch has {} ports", others.len()),
-                "remove one first",
-            )
-        });
-        port_name(&self.name)
-            .or_else(|| port_socket(&self.socket))
-            .or_else(|| name.map(name_taken))
-            .or_else(|| socket.map(socket_taken))
-            .or(full)
-            .map_or(Ok(()), |(problem, remedy)| {
-                Err(format!("port `{}`: {problem}; {remedy}", self.name))
-            })
-    }
-}
-
-fn name_taken(first: &Port) -> Fault {
-    fault(
-        format!("there is another port `{}`", first.name),
-        "give each port a name of its own",
-    )
-}
-
-fn socket_taken(first: &Port) -> Fault {
-    fault(
-        format!(
-            "port `{}` has the socket {} already",
-            first.name,
-            first.socket.display()
-        ),
-        "give each port a socket of its own",
-    )
-}
-
-fn port_name(name: &str) -> Option<Fault> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let fits = !name.is_empty() && name.len() <= MAX_PORT_NAME && name.chars().all(allowed);
-    if name == RESERVED_NAME {
-        return Some(fault(
-            "this is the name of the port to the NIC",
-            "choose another name",
-        ));
-    }
-    (!fits).then(|| {
-        fault(
-            format!("`{}` is no name of a port", name.escape_debug()),
-            format!("write 1 to {MAX_PORT_NAME} letters, digits, `.`, `_` or `-`"),
-        )
-    })
-}
-
-fn port_socket(socket: &Path) -> Option<Fault> {
-    relative(socket).or_else(|| too_long_for_a_socket(socket))
 }
 
 fn relative(path: &Path) -> Option<Fault> {

@@ -1,15 +1,17 @@
 //! What is asked and answered. One connection carries one request and its response.
 
 mod features;
+mod moves;
+mod ports;
 mod request;
 mod response;
 
 pub use features::{protocol_names, virtio_names};
+pub use moves::{HistoryEntry, MoveKind, Outcome, Phase, PromoteReport};
+pub use ports::{Counters, DeviceReport, PortReport};
 pub use request::Request;
 pub use response::{
-    Counters, DeviceReport, Failure, HistoryEntry, InstanceReport, InstanceState, MoveKind,
-    Outcome, Phase, PortReport, PromoteReport, ReloadReport, Response, StatusReport,
-    SteeringReport,
+    Failure, InstanceReport, InstanceState, ReloadReport, Response, StatusReport, SteeringReport,
 };
 
 /// Number of this form of the messages; a reader that has another one refuses.

@@ -1,13 +1,12 @@
 //! What the daemon answers.
 
-use super::features::{protocol_names, virtio_names};
-use crate::config::PortMode;
+use super::moves::{HistoryEntry, Phase, PromoteReport};
+use super::ports::{DeviceReport, PortReport};
 use crate::control::names::{instance, optional_instance, time};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::SystemTime;
-use vhost_transfer::message::DeviceSummary;
-use vhost_transfer::{InstanceId, PortId};
+use vhost_transfer::InstanceId;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,170 +138,6 @@ pub struct SteeringReport {
     /// The instance that receives.
     #[serde(with = "optional_instance")]
     pub current: Option<InstanceId>,
-}
-
-/// A part of something that took time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phase {
-    /// In the words of the design: `prepare`, `steer`, `drain`, `release`, `settle`.
-    pub name: String,
-    /// How long it took, µs.
-    pub us: u64,
-}
-
-/// A promote that succeeded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PromoteReport {
-    /// The term that began.
-    pub term: u64,
-    /// The instance that was active.
-    #[serde(with = "instance")]
-    pub from: InstanceId,
-    /// The one that is.
-    #[serde(with = "instance")]
-    pub to: InstanceId,
-    /// The vhost-user connections were closed and opened again.
-    pub reconnect: bool,
-    /// From the old lanes' last burst to the new lanes' first, µs; `None` when nobody could tell.
-    pub freeze_us: Option<f64>,
-    /// From the request to the new active one, µs.
-    pub total_us: u64,
-    /// What took how long, in order.
-    pub phases: Vec<Phase>,
-    /// Packets taken from the old uplink after steering, none of them lost.
-    pub drained: u64,
-}
-
-/// One port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortReport {
-    /// Its name; the uplink's is `uplink`.
-    pub name: String,
-    /// Its number; the uplink's is 0.
-    pub id: u16,
-    /// Who listens; `None` for the uplink.
-    pub mode: Option<PortMode>,
-    /// The vhost-user socket; `None` for the uplink.
-    pub socket: Option<PathBuf>,
-    /// A front end is connected, or the uplink is up.
-    pub connected: bool,
-    /// What came in by this port.
-    pub rx: Counters,
-    /// What went out.
-    pub tx: Counters,
-}
-
-/// Counted since the port exists, over all terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counters {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes.
-    pub bytes: u64,
-    /// Packets that were dropped.
-    pub drops: u64,
-}
-
-/// One device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceReport {
-    /// The name of its port.
-    pub port: String,
-    /// The number of its port.
-    pub id: u16,
-    /// Counts its changes since its connection came up.
-    pub revision: u64,
-    /// The standby has mapped this revision.
-    pub mapped_by_standby: bool,
-    /// Acknowledged virtio features, by name.
-    pub features: Vec<String>,
-    /// Acknowledged vhost-user protocol features, by name.
-    pub protocol_features: Vec<String>,
-    /// Rings that are started and enabled.
-    pub rings_running: u16,
-    /// Guest memory that is shared with the switch, bytes.
-    pub memory_bytes: u64,
-    /// Memory regions.
-    pub memory_regions: u16,
-}
-
-impl DeviceReport {
-    /// That of the device at revision `revision` behind port `id`, whose name is `port`.
-    pub fn new(
-        port: &str,
-        id: PortId,
-        revision: u64,
-        summary: &DeviceSummary,
-        mapped_by_standby: bool,
-    ) -> Self {
-        Self {
-            port: port.to_owned(),
-            id: id.get(),
-            revision,
-            mapped_by_standby,
-            features: virtio_names(summary.features),
-            protocol_features: protocol_names(summary.protocol_features),
-            rings_running: summary.rings_running,
-            memory_bytes: summary.memory_bytes,
-            memory_regions: summary.memory_regions,
-        }
-    }
-}
-
-/// Something that moved ownership, or tried to, or started an instance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// When it ended.
-    #[serde(with = "time")]
-    pub time: SystemTime,
-    /// What.
-    pub kind: MoveKind,
-    /// The term after it.
-    pub term: u64,
-    /// The instance that was active before.
-    #[serde(with = "optional_instance")]
-    pub from: Option<InstanceId>,
-    /// The instance that became active, should have, or was started.
-    #[serde(with = "optional_instance")]
-    pub to: Option<InstanceId>,
-    /// Why: who asked, or what died.
-    pub cause: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// See [`PromoteReport::freeze_us`].
-    pub freeze_us: Option<f64>,
-    /// How long all of it took, µs.
-    pub total_us: Option<u64>,
-    /// Packets lost by a promote that was called off after steering.
-    pub discarded: u64,
-}
-
-/// What moved, or happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MoveKind {
-    /// The first instance of a term without predecessor became active.
-    Activate,
-    /// A handover that was asked for.
-    Promote,
-    /// The same, with the vhost-user connections closed and opened again.
-    Reconnect,
-    /// The active one died, and the standby took over.
-    Failover,
-    /// An instance was started.
-    Start,
-    /// An instance left, or died as a standby.
-    Exit,
-}
-
-/// How it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// As wanted.
-    Done,
-    /// Not; with the reason.
-    Failed(String),
 }
 
 /// What a reload changed.
