@@ -137,11 +137,15 @@ impl Receiver {
         self.arrivals.len()
     }
 
-    /// Reads until `count` frames have arrived, or none for a long time.
+    /// Reads until `count` frames have arrived.
     fn read(&mut self, count: usize) {
         let mut last = Instant::now();
-        while self.count() < count && last.elapsed() < SILENCE {
+        while self.count() < count {
             let before = self.count();
+            assert!(
+                last.elapsed() < SILENCE,
+                "frames are lost: {before} came of {count}"
+            );
             for side in Side::BOTH {
                 while let Some(number) = self.port(side).receive() {
                     self.arrivals.push((side, number));
