@@ -3,20 +3,25 @@
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use vhost_transfer::device::SocketMode;
 use vhost_transfer::lifeline::Received;
 use vhost_transfer::message::*;
 use vhost_transfer::{InstanceId, Ledger, Lifeline, PortId, Term};
-use vswsup_tests::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Socket};
+use vswsup_tests::emulator::{FlowReport, FlowSpec, GuestSpec, Instrument, Plan, Running, Socket};
 use vswsup_tests::rig::{Programs, require_root};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const PROMOTES: u64 = 20;
+/// Packets that a lane has in hand: see docs/architecture.md.
+const BURST: u64 = 32;
 
 struct Scripted {
     child: Child,
@@ -146,35 +151,67 @@ fn two_lanes_change_hands_together() {
     promote_under_traffic(&[0, 0]);
 }
 
-fn promote_under_traffic(lane_cpus: &[u16]) {
-    require_root().unwrap();
-    let program = Programs::find().unwrap().vswitch;
-    let dir = tempfile::tempdir().unwrap();
-    let socket = |number: u16| dir.path().join(format!("vm{number}.sock"));
-    let listeners: Vec<_> = (1..=2)
-        .map(|number| UnixListener::bind(socket(number)).unwrap())
-        .collect();
-    let ledger = Ledger::create().unwrap();
-    let mut active = Scripted::start(&program, InstanceId::A, lane_cpus, &ledger, &listeners);
-    let mut standby = Scripted::start(&program, InstanceId::B, lane_cpus, &ledger, &listeners);
-    active.tell(ToInstance::Activate(TermRef { term: Term(1) }));
-    active.expect(|word| matches!(word, FromInstance::Active(_)));
-    standby.tell(ToInstance::StandBy);
-    standby.expect(|word| matches!(word, FromInstance::StandingBy));
+#[test]
+fn a_killed_instance_loses_at_most_what_it_had_in_hand() {
+    die_under_traffic(Signal::SIGKILL);
+}
 
-    let plan = Plan::new()
-        .guest("vm1", GuestSpec::new(Socket::Client(socket(1))))
-        .guest("vm2", GuestSpec::new(Socket::Client(socket(2))))
-        .flow(FlowSpec::steady("1 to 2", "vm1", "vm2", 50_000, 64))
-        .flow(FlowSpec::steady("2 to 1", "vm2", "vm1", 50_000, 64));
-    let running = Instrument::start(plan).unwrap();
-    mirror_devices(&mut active, &mut standby);
-    running.wait_for_links(PATIENCE).unwrap();
-    running.start_flows(PATIENCE).unwrap();
+#[test]
+fn a_crashed_instance_lets_go_before_it_is_dumped() {
+    die_under_traffic(Signal::SIGSEGV);
+}
 
-    for promote in 1..=PROMOTES {
-        std::thread::sleep(Duration::from_millis(50));
-        let term = Term(promote + 1);
+/// Two instances with two guests that send to each other.
+struct Pair {
+    active: Scripted,
+    standby: Scripted,
+    ledger: Ledger,
+    running: Running,
+    _dir: TempDir,
+}
+
+impl Pair {
+    fn start(lane_cpus: &[u16]) -> Self {
+        require_root().unwrap();
+        let program = Programs::find().unwrap().vswitch;
+        let dir = tempfile::tempdir().unwrap();
+        let socket = |number: u16| dir.path().join(format!("vm{number}.sock"));
+        let listeners: Vec<_> = (1..=2)
+            .map(|number| UnixListener::bind(socket(number)).unwrap())
+            .collect();
+        let ledger = Ledger::create().unwrap();
+        let mut active = Scripted::start(&program, InstanceId::A, lane_cpus, &ledger, &listeners);
+        let mut standby = Scripted::start(&program, InstanceId::B, lane_cpus, &ledger, &listeners);
+        active.tell(ToInstance::Activate(TermRef { term: Term(1) }));
+        active.expect(|word| matches!(word, FromInstance::Active(_)));
+        standby.tell(ToInstance::StandBy);
+        standby.expect(|word| matches!(word, FromInstance::StandingBy));
+
+        let plan = Plan::new()
+            .guest("vm1", GuestSpec::new(Socket::Client(socket(1))))
+            .guest("vm2", GuestSpec::new(Socket::Client(socket(2))))
+            .flow(FlowSpec::steady("1 to 2", "vm1", "vm2", 50_000, 64))
+            .flow(FlowSpec::steady("2 to 1", "vm2", "vm1", 50_000, 64));
+        let running = Instrument::start(plan).unwrap();
+        mirror_devices(&mut active, &mut standby);
+        running.wait_for_links(PATIENCE).unwrap();
+        running.start_flows(PATIENCE).unwrap();
+        Self {
+            active,
+            standby,
+            ledger,
+            running,
+            _dir: dir,
+        }
+    }
+
+    fn promote(&mut self, term: Term) {
+        let Self {
+            active,
+            standby,
+            ledger,
+            ..
+        } = self;
         standby.tell(ToInstance::Prepare(TermRef { term }));
         standby.expect(|word| *word == FromInstance::Prepared(TermRef { term }));
         active.tell(ToInstance::Quiesce(Quiesce {
@@ -184,22 +221,63 @@ fn promote_under_traffic(lane_cpus: &[u16]) {
         active.expect(|word| *word == FromInstance::Quiesced(TermRef { term }));
         ledger.handover().release_for(term);
         let begun = standby.expect(|word| matches!(word, FromInstance::Active(_)));
-        println!("promote {promote}: {begun:?}");
+        println!("{begun:?}");
         active.expect(|word| matches!(word, FromInstance::Released(_)));
         active.tell(ToInstance::StandBy);
         active.expect(|word| matches!(word, FromInstance::StandingBy));
-        std::mem::swap(&mut active, &mut standby);
+        std::mem::swap(active, standby);
     }
-    let report = running.stop().unwrap();
-    for flow in &report.flows {
-        println!("{flow}");
-        assert_eq!(flow.disconnects, 0, "{}", flow.name);
-        assert_eq!(
-            (flow.lost, flow.doubled, flow.reordered),
-            (0, 0, 0),
-            "{}",
-            flow.name
-        );
+
+    /// Ends the flows; no guest may have been disconnected.
+    fn finish(self) -> Vec<FlowReport> {
+        let report = self.running.stop().unwrap();
+        for flow in &report.flows {
+            println!("{flow}");
+            assert_eq!(
+                (flow.disconnects, flow.reordered, flow.corrupted),
+                (0, 0, 0),
+                "{}",
+                flow.name
+            );
+        }
+        report.flows
+    }
+}
+
+fn promote_under_traffic(lane_cpus: &[u16]) {
+    let mut pair = Pair::start(lane_cpus);
+    for promote in 1..=PROMOTES {
+        std::thread::sleep(Duration::from_millis(50));
+        pair.promote(Term(promote + 1));
+    }
+    for flow in pair.finish() {
         assert!(flow.received > 0, "{}", flow.name);
+        assert_eq!((flow.lost, flow.doubled), (0, 0), "{}", flow.name);
+    }
+}
+
+fn die_under_traffic(signal: Signal) {
+    let mut pair = Pair::start(&[0]);
+    std::thread::sleep(Duration::from_millis(200));
+    let before: Vec<_> = pair
+        .running
+        .flows()
+        .iter()
+        .map(|flow| flow.counters.received.get())
+        .collect();
+    kill(Pid::from_raw(pair.active.child.id() as i32), signal).unwrap();
+    let taken_over = pair
+        .standby
+        .expect(|word| matches!(word, FromInstance::Active(_)));
+    let expected = Active {
+        term: Term(2),
+        after_death: true,
+        freeze_ns: None,
+    };
+    assert_eq!(taken_over, FromInstance::Active(expected));
+    std::thread::sleep(Duration::from_millis(200));
+    for (flow, before) in pair.finish().iter().zip(before) {
+        assert!(flow.received > before, "{} has gone on", flow.name);
+        assert!(flow.lost <= BURST && flow.doubled <= BURST, "{flow}");
     }
 }

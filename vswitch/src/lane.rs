@@ -1,5 +1,6 @@
 //! Lanes: the polling threads, and how they take and let go of the switch.
 
+mod fence;
 mod gate;
 mod idle;
 mod set;

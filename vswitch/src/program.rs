@@ -12,6 +12,7 @@ pub fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    die_of_panics();
     match crate::control::run(lifeline) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -19,6 +20,16 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A thread that panics leaves what it worked on half done: the process dies at once, by a signal
+/// that makes the lanes change hands.
+fn die_of_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 fn lifeline_from_args(mut args: impl Iterator<Item = String>) -> Option<OwnedFd> {

@@ -1,6 +1,6 @@
 //! What the ledger holds of a lane.
 
-use super::LaneLock;
+use super::{LaneGuard, LaneLock, Predecessor};
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
 /// A lane's lock, its sign of life, and the two ends of its last freeze.
@@ -12,9 +12,29 @@ pub struct LaneSlot {
     heartbeat: AtomicU64,
     released_at: AtomicU64,
     resumed_at: AtomicU64,
+    abandoned: AtomicU64,
 }
 
 impl LaneSlot {
+    /// Lets go of the lane in the middle of whatever it did, because its process dies and the
+    /// kernel would write a core dump before it let go. Async-signal-safe.
+    ///
+    /// # Safety
+    /// The calling thread holds the lane's lock and touches no ring any more.
+    pub unsafe fn abandon(&self) {
+        self.abandoned.store(1, Release);
+        // SAFETY: the caller's promise.
+        unsafe { self.lock.unlock() };
+    }
+
+    /// How the lane was left, by what its lock's new holder was told and by what stands here.
+    pub fn left_by(&self, guard: &LaneGuard<'_>) -> Predecessor {
+        match self.abandoned.swap(0, AcqRel) {
+            0 => guard.predecessor,
+            _ => Predecessor::Died,
+        }
+    }
+
     /// One more round; only the lane itself calls it.
     pub fn beat(&self) {
         self.heartbeat
@@ -59,8 +79,9 @@ mod tests {
             offset_of!(LaneSlot, heartbeat),
             offset_of!(LaneSlot, released_at),
             offset_of!(LaneSlot, resumed_at),
+            offset_of!(LaneSlot, abandoned),
             size_of::<LaneSlot>(),
         ];
-        assert_eq!(words, [0, 64, 72, 80, 128]);
+        assert_eq!(words, [0, 64, 72, 80, 88, 128]);
     }
 }

@@ -117,6 +117,13 @@ impl LaneLock {
         }
     }
 
+    /// # Safety
+    /// The calling thread holds the lock.
+    pub(super) unsafe fn unlock(&self) {
+        // SAFETY: the caller's promise; unlocking one's own mutex does not fail.
+        unsafe { libc::pthread_mutex_unlock(self.mutex.get()) };
+    }
+
     fn guard(&self, predecessor: Predecessor) -> LaneGuard<'_> {
         LaneGuard {
             lock: self,
@@ -128,9 +135,8 @@ impl LaneLock {
 
 impl Drop for LaneGuard<'_> {
     fn drop(&mut self) {
-        // SAFETY: this thread took the mutex and a guard cannot leave it. Unlocking one's own mutex
-        // does not fail.
-        unsafe { libc::pthread_mutex_unlock(self.lock.mutex.get()) };
+        // SAFETY: this thread took the mutex, and a guard cannot leave it.
+        unsafe { self.lock.unlock() };
     }
 }
 

@@ -1,5 +1,6 @@
 //! All lanes of an instance, as the control thread handles them.
 
+use super::fence;
 use super::shared::Shared;
 use super::worker::{NOT_RUNNING, Worker};
 use crate::dpdk::{Eal, LaneRegistration};
@@ -29,6 +30,9 @@ pub enum LaneError {
         /// The kernel's word.
         error: io::Error,
     },
+    /// The handlers of fatal signals could not be installed.
+    #[error("signal handlers of the lanes: {0}")]
+    Fence(io::Error),
     /// It does not come round any more.
     #[error("lane {lane} has not finished a round for {PLAN_PATIENCE:?}: it hangs")]
     Hangs {
@@ -57,6 +61,7 @@ impl LaneSet {
     /// # Errors
     /// [`LaneError::Start`].
     pub fn start(eal: &Eal, shared: Shared, cpus: &[u16]) -> Result<Self, LaneError> {
+        fence::install().map_err(|error| LaneError::Fence(error.into()))?;
         let shared = Arc::new(shared);
         let count = cpus.len() as u16;
         let lanes = (0..).zip(cpus).map(|(number, &cpu)| {

@@ -1,5 +1,6 @@
 //! The life of one lane: wait for its lock, run, drain, let go, wait again.
 
+use super::fence;
 use super::gate::Passage;
 use super::idle::Idle;
 use super::monotonic_ns;
@@ -9,7 +10,7 @@ use crate::switch::{Forwarder, Plan, Tenure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
-use vhost_transfer::ledger::{LaneGuard, LaneSlot};
+use vhost_transfer::ledger::{LaneGuard, LaneSlot, Predecessor};
 use vhost_transfer::{PortId, Term};
 
 /// How often a lane that waits for its lock looks whether it should leave.
@@ -58,6 +59,7 @@ impl Worker {
     pub(super) fn run(mut self) {
         let ledger = Arc::clone(&self.shared.ledger);
         let slot = ledger.lane(self.number);
+        fence::enrol(self.number, slot);
         while !self.shared.stop.load(Acquire) {
             if !self.shared.contend.load(Acquire) {
                 std::thread::park_timeout(LOCK_PATIENCE);
@@ -77,13 +79,15 @@ impl Worker {
 
     /// From getting the lock to having let it go.
     fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
-        if let Some((tenure, first)) = self.pass_gate(&guard) {
+        fence::holds(self.number, true);
+        if let Some((tenure, first)) = self.pass_gate(slot.left_by(&guard)) {
             slot.note_resumed(monotonic_ns());
             self.serve(slot, tenure, first);
             self.last = tenure.term;
         }
         slot.note_released(monotonic_ns());
         let all_released = self.shared.gate.leave();
+        fence::holds(self.number, false);
         drop(guard);
         self.seen.store(NOT_RUNNING, SeqCst);
         // Where both instances share a CPU the successor runs when this lane sleeps, so all else waits.
@@ -98,11 +102,11 @@ impl Worker {
     }
 
     /// Waits until all lanes of this instance have their locks; `None` when told to leave.
-    fn pass_gate(&self, guard: &LaneGuard<'_>) -> Option<(Tenure, bool)> {
+    fn pass_gate(&self, predecessor: Predecessor) -> Option<(Tenure, bool)> {
         let mut passage = self
             .shared
             .gate
-            .arrive(guard.predecessor, self.shared.ledger.handover());
+            .arrive(predecessor, self.shared.ledger.handover());
         loop {
             match passage {
                 Passage::Open { tenure, first } => return Some((tenure, first)),
