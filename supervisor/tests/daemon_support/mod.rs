@@ -1,0 +1,242 @@
+//! A supervisor with two fake instances in a directory of its own; all of it is gone when dropped.
+
+pub mod fake;
+pub mod wishes;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use vhost_transfer::{InstanceId, PortId};
+use vswsup::control::protocol::{DeviceReport, Failure, HistoryEntry, PromoteReport, StatusReport};
+use vswsup::control::{Request, Response, client};
+use wishes::Wish;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Rig {
+    pub directory: TempDir,
+    daemon: Child,
+    log: PathBuf,
+}
+
+impl Rig {
+    /// Two ports in server mode, short time limits.
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("vswsup.toml");
+        fs::write(&config, config_text(directory.path(), &["vm1", "vm2"])).unwrap();
+        let log = directory.path().join("log");
+        let daemon = spawn(directory.path(), &log);
+        Self {
+            directory,
+            daemon,
+            log,
+        }
+    }
+
+    /// As [`Self::start`], when there is a spare.
+    pub fn ready() -> Self {
+        let rig = Self::start();
+        rig.wait_for_spare();
+        rig
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn socket(&self, port: &str) -> PathBuf {
+        self.path().join(format!("{port}.sock"))
+    }
+
+    /// Another supervisor with the same configuration.
+    pub fn start_second(&self) -> (ExitStatus, String) {
+        let log = self.path().join("second.log");
+        let mut second = spawn(self.path(), &log);
+        let status = second.wait().unwrap();
+        (status, fs::read_to_string(log).unwrap())
+    }
+
+    pub fn rewrite_config(&self, ports: &[&str]) {
+        fs::write(
+            self.path().join("vswsup.toml"),
+            config_text(self.path(), ports),
+        )
+        .unwrap();
+    }
+
+    pub fn ask(&self, request: &Request) -> Response {
+        let socket = self.path().join("run/control.sock");
+        client::call(&socket, request, PATIENCE)
+            .unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    pub fn status(&self) -> StatusReport {
+        match self.ask(&Request::Status) {
+            Response::Status(status) => status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn promote(&self) -> Result<PromoteReport, Failure> {
+        self.promote_with(false)
+    }
+
+    pub fn promote_with(&self, reconnect: bool) -> Result<PromoteReport, Failure> {
+        match self.ask(&Request::Promote { reconnect }) {
+            Response::Promoted(report) => Ok(report),
+            Response::Failed(failure) => Err(failure),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn devices(&self) -> Vec<DeviceReport> {
+        match self.ask(&Request::DeviceList) {
+            Response::Devices(devices) => devices,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn history(&self) -> Vec<HistoryEntry> {
+        match self.ask(&Request::History { limit: 100 }) {
+            Response::History(history) => history,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn fault(&self, id: InstanceId, phase: &str, what: &str) {
+        wishes::set_fault(self.path(), id, phase, what);
+    }
+
+    pub fn no_fault(&self, id: InstanceId, phase: &str) {
+        wishes::clear_fault(self.path(), id, phase);
+    }
+
+    pub fn wish(&self, wish: Wish) {
+        wishes::wish(self.path(), wish);
+    }
+
+    pub fn wait_for_spare(&self) -> StatusReport {
+        self.wait("a spare", || {
+            Some(self.try_status()?).filter(|status| status.spare)
+        })
+    }
+
+    pub fn wait_for_line(&self, id: InstanceId, line: &str) {
+        self.wait(line, || {
+            let logged = wishes::logged(self.path(), id);
+            logged.lines().any(|logged| logged == line).then_some(())
+        });
+    }
+
+    pub fn wait_for_log(&self, text: &str) {
+        self.wait(text, || self.log().contains(text).then_some(()));
+    }
+
+    pub fn wait<T>(&self, what: &str, found: impl Fn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no {what}; the log says:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn try_status(&self) -> Option<StatusReport> {
+        let socket = self.path().join("run/control.sock");
+        match client::call(&socket, &Request::Status, PATIENCE) {
+            Ok(Response::Status(status)) => Some(status),
+            _ => None,
+        }
+    }
+
+    pub fn pid_of(&self, id: InstanceId) -> i32 {
+        self.status().instances[id as usize].pid.expect("a process")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.daemon.id() as i32), signal).unwrap();
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits for the supervisor's own end.
+    pub fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.daemon.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end; the log says:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Rig {
+    /// The fakes leave when their lifeline closes.
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+pub fn port(number: u16) -> PortId {
+    PortId::new(number).unwrap()
+}
+
+pub fn kill_process(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+}
+
+pub fn runs(pid: i32) -> bool {
+    kill(Pid::from_raw(pid), None).is_ok()
+}
+
+fn spawn(directory: &Path, log: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_vswsup"))
+        .arg("--config")
+        .arg(directory.join("vswsup.toml"))
+        .arg("run")
+        .env(wishes::DIRECTORY, directory)
+        .stdin(Stdio::null())
+        .stderr(fs::File::create(log).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+fn config_text(directory: &Path, ports: &[&str]) -> String {
+    let program = std::env::current_exe().unwrap();
+    let mut text = format!(
+        "[supervisor]\nruntime_dir = \"{run}\"\n\
+         [vswitch]\nprogram = \"{program}\"\nlanes = [0]\nhugepages = false\n\
+         [timeouts]\nstart = \"5s\"\nmapped = \"300ms\"\nprepare = \"300ms\"\n\
+         quiesce = \"300ms\"\nrelease = \"500ms\"\n",
+        run = directory.join("run").display(),
+        program = program.display(),
+    );
+    for port in ports {
+        let socket = directory.join(format!("{port}.sock"));
+        text += &format!(
+            "[[port]]\nname = \"{port}\"\nsocket = \"{}\"\n",
+            socket.display()
+        );
+    }
+    text
+}
