@@ -102,7 +102,7 @@ fn only_the_regions_part_of_a_file_is_filled() {
 /// A file of the disk is mapped, but not made dirty for nothing.
 #[test]
 fn a_file_on_a_disk_can_be_memory() {
-    let file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).expect("file");
+    let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("file");
     file.set_len(4 * PAGE).expect("length");
     let fd = Arc::new(OwnedFd::from(file));
     let memory = map(&[region(0, 4 * PAGE, 0)], &fd).expect("maps");
