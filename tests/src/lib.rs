@@ -1,5 +1,8 @@
 //! Whole-system tests and what they stand on.
 
+pub mod bench;
+pub mod demo_vm;
 pub mod emulator;
 pub mod guest_vm;
 pub mod rig;
+pub mod statistics;

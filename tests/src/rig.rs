@@ -2,10 +2,12 @@
 //! instances, and sockets for guests. All of it is gone when the [`Rig`] is.
 
 mod network;
+mod operator;
 mod programs;
 mod supervisor;
 
 pub use network::SoftwareNic;
+pub use operator::{Operator, OperatorError};
 pub use programs::{Missing, Programs, require_root};
 pub use supervisor::{CommandOutcome, Supervisor};
 
@@ -15,14 +17,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
+use vswsup::Config;
 
 /// What kind of system.
 #[derive(Debug, Clone)]
 pub struct RigConfig {
-    /// Number of vhost ports in server mode: `vm1`, `vm2`, …
+    /// Number of vhost ports: `vm1`, `vm2`, …
     pub ports: usize,
+    /// Who listens on their sockets: `server`, the switch, or `client`, the guests.
+    pub mode: &'static str,
     /// There is an uplink, and steering by `ebpf`.
     pub uplink: bool,
+    /// An IPv4 address with prefix length for the far end of the uplink.
+    pub wire_address: Option<&'static str>,
     /// CPU of the only lane of both instances.
     pub lane_cpu: u16,
     /// `busy` or `adaptive`.
@@ -38,7 +45,9 @@ impl RigConfig {
     pub fn guests(ports: usize) -> Self {
         Self {
             ports,
+            mode: "server",
             uplink: true,
+            wire_address: None,
             lane_cpu: 0,
             poll: "adaptive",
             faults: false,
@@ -81,6 +90,9 @@ impl Rig {
         let programs = Programs::find()?;
         let dir = tempfile::Builder::new().prefix("vswsup-rig-").tempdir()?;
         let nic = config.uplink.then(SoftwareNic::new).transpose()?;
+        if let (Some(nic), Some(address)) = (&nic, config.wire_address) {
+            nic.set_wire_address(address)?;
+        }
         let file = dir.path().join("vswsup.toml");
         std::fs::write(&file, configuration(config, &programs, dir.path()))?;
         let supervisor = Supervisor::start(&programs, &file, dir.path())?;
@@ -104,6 +116,16 @@ impl Rig {
     /// Where sockets, configuration and faults are.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Where the supervisor listens to the command line.
+    pub fn control_socket(&self) -> PathBuf {
+        runtime_dir(self.dir.path()).join(Config::CONTROL_SOCKET)
+    }
+
+    /// Speaks to the supervisor.
+    pub fn operator(&self) -> Operator {
+        Operator::new(self.control_socket())
     }
 
     /// The vhost-user socket of guest `number`, from 1.
@@ -135,6 +157,10 @@ impl Rig {
     }
 }
 
+fn runtime_dir(dir: &Path) -> PathBuf {
+    dir.join("run")
+}
+
 fn socket(dir: &Path, number: usize) -> PathBuf {
     dir.join(format!("vm{number}.sock"))
 }
@@ -148,7 +174,7 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
     let mut text = format!(
         "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = [{}]\npoll = {:?}\n\
          memory = \"128MiB\"\nhugepages = {}\n{}\n",
-        dir.join("run"),
+        runtime_dir(dir),
         config.lane_cpu,
         config.poll,
         programs::hugepages_for(2 * 128),
@@ -161,7 +187,8 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
         let path = socket(dir, number);
         let _ = write!(
             text,
-            "\n[[port]]\nname = \"vm{number}\"\nsocket = {path:?}\n"
+            "\n[[port]]\nname = \"vm{number}\"\nsocket = {path:?}\nmode = {:?}\n",
+            config.mode
         );
     }
     text

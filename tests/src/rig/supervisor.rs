@@ -23,7 +23,7 @@ pub struct Supervisor {
     child: Child,
     vswsup: PathBuf,
     config: PathBuf,
-    log: PathBuf,
+    dir: PathBuf,
 }
 
 /// What a command printed, and how it ended.
@@ -56,27 +56,22 @@ impl CommandOutcome {
 impl Supervisor {
     /// Starts `vswsup run`; it dies with the calling thread.
     pub(super) fn start(programs: &Programs, config: &Path, dir: &Path) -> io::Result<Self> {
-        let log = dir.join(LOG);
-        let output = File::create(&log)?;
-        let mut command = Command::new(&programs.vswsup);
-        command
-            .arg("run")
-            .arg("--config")
-            .arg(config)
-            .env("VSWITCH_FAULTS", dir.join(FAULTS));
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        // SAFETY: prctl(2) is async-signal-safe, and nothing else is done between fork and exec.
-        unsafe { command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?)) };
-        let child = command.spawn()?;
         Ok(Self {
-            child,
+            child: spawn(&programs.vswsup, config, dir)?,
             vswsup: programs.vswsup.clone(),
             config: config.to_owned(),
-            log,
+            dir: dir.to_owned(),
         })
+    }
+
+    /// Ends it in an orderly way and starts it again, as `systemctl restart` does.
+    ///
+    /// # Errors
+    /// As [`Self::stop`], and when it cannot be started.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.stop()?;
+        self.child = spawn(&self.vswsup, &self.config, &self.dir)?;
+        Ok(())
     }
 
     /// Its process id.
@@ -129,7 +124,7 @@ impl Supervisor {
 
     /// What it and the instances wrote.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        std::fs::read_to_string(self.dir.join(LOG)).unwrap_or_default()
     }
 
     /// Where its configuration is.
@@ -160,6 +155,27 @@ impl Supervisor {
             self.log()
         )))
     }
+}
+
+/// Starts `vswsup run`; what it says is appended to the log in `dir`.
+fn spawn(vswsup: &Path, config: &Path, dir: &Path) -> io::Result<Child> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join(LOG))?;
+    let mut command = Command::new(vswsup);
+    command
+        .arg("run")
+        .arg("--config")
+        .arg(config)
+        .env("VSWITCH_FAULTS", dir.join(FAULTS));
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    // SAFETY: prctl(2) is async-signal-safe, and nothing else is done between fork and exec.
+    unsafe { command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?)) };
+    command.spawn()
 }
 
 impl Drop for Supervisor {

@@ -1,0 +1,84 @@
+//! `bench-promote`: what a promote costs, with what nothing at all costs beside it.
+//!
+//! On a machine with two cores and neighbours a steady stream has gaps of milliseconds with nothing
+//! happening. So a promote's blackout is never quoted alone: windows with a promote and windows without,
+//! of the same length, in random order in the same run, differ in nothing else and are compared.
+//!
+//! Reading order: [`Options`]; [`run`]; `stage`, a system with flows; `windows`, what is measured;
+//! [`Report`].
+
+mod by_devices;
+mod error;
+mod operator;
+mod options;
+mod order;
+mod report;
+mod restart;
+mod stage;
+mod standby;
+mod table;
+mod windows;
+
+pub use by_devices::DevicesReport;
+pub use error::{Error, Result};
+pub use options::Options;
+pub use report::{Comparison, FlowFigures, Report, Totals};
+pub use restart::RestartReport;
+pub use standby::{StandbyReport, ThreadCpu};
+pub use windows::{Promote, Span, WindowReport};
+
+use report::Measured;
+use stage::Stage;
+use std::fs;
+use std::path::Path;
+use windows::Windows;
+
+/// Measures, writes the file that [`Options::output`] names, and prints a table on standard output.
+///
+/// # Errors
+/// [`Error`]; no file is written then.
+pub fn run(options: &Options) -> Result<()> {
+    let report = measure(options)?;
+    write(&report, &options.output)?;
+    println!("{report}\n\nwritten to {}", options.output.display());
+    Ok(())
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    let measured = measure_promotes(options)?;
+    let by_devices = by_devices::measure(options)?;
+    Report::new(options, measured, by_devices)
+}
+
+/// The idle standby, promotes, and plain restarts, all of one system under the same flows.
+fn measure_promotes(options: &Options) -> Result<Measured> {
+    let mut stage = Stage::three_flows()?;
+    progress("the standby idles");
+    let standby = standby::measure(&stage, options.idle())?;
+    let pairs = options.runs();
+    let windows = Windows::measure(stage.running(), &stage.operator(), pairs, options.seed)?;
+    stage.running().stop_flows()?;
+    let traffic = stage.running().report();
+    stage.start_flows()?;
+    let restart = restart::measure(&mut stage, options.restarts())?;
+    Ok(Measured {
+        windows,
+        traffic,
+        standby,
+        restart,
+    })
+}
+
+fn write(report: &Report, path: &Path) -> Result<()> {
+    let named = |error| Error::File(path.to_owned(), error);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(named)?;
+    }
+    let json = serde_json::to_string_pretty(report).map_err(|error| named(error.into()))?;
+    fs::write(path, json + "\n").map_err(named)
+}
+
+/// What the benchmark is at, for who waits.
+fn progress(what: &str) {
+    eprintln!("bench-promote: {what}");
+}
