@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 #define SECOND_NS 1000000000LL
-#define LINGER_NS SECOND_NS
+#define LINGER_NS (3 * SECOND_NS)
+#define RECEIVE_BUFFER (8 << 20) /* replies of seconds: a machine that stands still loses none */
 #define MAX_REQUESTS (1u << 22) /* more than two hours at 2 ms */
 
 struct request {
@@ -149,6 +150,8 @@ static int open_socket(const char *address)
 	if (fd < 0)
 		fail("raw socket");
 	setsockopt(fd, SOL_RAW, ICMP_FILTER, &only_replies, sizeof only_replies);
+	int size = RECEIVE_BUFFER;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
 	if (connect(fd, (struct sockaddr *)&peer, sizeof peer) < 0)
 		fail("connect");
 	return fd;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod demo_vm;
+pub mod demo_vm;
 pub mod emulator;
 pub mod guest_vm;
 pub mod rig;

@@ -68,15 +68,22 @@ impl StartingVm {
     /// Waits until the guest runs commands and its eth0 has a carrier, at most
     /// [`GuestVmConfig::boot_limit`] from now.
     pub fn wait_ready(self) -> Result<GuestVm> {
+        self.wait_ready_unless(|| false)
+    }
+
+    /// The same, given up with [`GuestVmError::GivenUp`] as soon as `given_up` says so.
+    pub fn wait_ready_unless(self, given_up: impl Fn() -> bool) -> Result<GuestVm> {
         let paths = self.paths.clone();
-        self.become_ready()
+        self.become_ready(given_up)
             .map_err(|error| error.with_log(&paths.tail()))
     }
 
-    fn become_ready(mut self) -> Result<GuestVm> {
+    fn become_ready(mut self, given_up: impl Fn() -> bool) -> Result<GuestVm> {
         let deadline = Deadline::after(self.config.boot_limit);
-        self.agent
-            .wait_ready(deadline, || check_alive(&mut self.process, &self.paths))?;
+        self.agent.wait_ready(deadline, || match given_up() {
+            true => Err(GuestVmError::GivenUp),
+            false => check_alive(&mut self.process, &self.paths),
+        })?;
         let mut vm = GuestVm {
             qmp: Qmp::negotiate(self.qmp, CONNECT_LIMIT)?,
             _process: self.process,

@@ -47,6 +47,9 @@ pub enum GuestVmError {
         /// The end of QEMU's messages and of the guest's console.
         log: String,
     },
+    /// Nobody waits for the guest any more.
+    #[error("the guest was given up before it was ready")]
+    GivenUp,
     /// Something did not come in time.
     #[error("{what} did not come within {limit:?}: {log}")]
     TimedOut {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::process::{Process, describe, tied_to_this_thread};
 use super::{Artifacts, GuestVm, GuestVmError, Result};
 
-/// How long a stopped ping program may take: it waits a second for late replies.
+/// How long a stopped ping program may take: it waits three seconds for late replies.
 const FINISH_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a stream of pings came to; made by `tests/guest/gapping.c`.

@@ -14,6 +14,8 @@ pub struct GuestReport {
     pub ping_received: u64,
     /// Pings that were not.
     pub lost: u64,
+    /// Further replies to the same ping.
+    pub doubled: u64,
     /// Longest time without an answer, in ms of the guest's clock.
     pub longest_gap_ms: f64,
     /// Longest time by which the guest's ping program itself was late, in ms.
@@ -80,6 +82,7 @@ impl<'vm> GuestWatch<'vm> {
             ping_refused: ping.refused,
             ping_received: ping.received,
             lost: ping.lost(),
+            doubled: ping.doubled,
             longest_gap_ms: ping.longest_gap_us as f64 / 1000.0,
             longest_stall_ms: ping.longest_stall_us as f64 / 1000.0,
             carrier_changes: after

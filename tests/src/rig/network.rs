@@ -36,6 +36,15 @@ impl SoftwareNic {
         pair(Self::PORTS[1], Self::INSTANCES[1])?;
         Ok(Self(()))
     }
+
+    /// Gives the far end of the wire an address with prefix length, such as `10.77.0.1/24`, so that
+    /// the namespace's own kernel answers there.
+    ///
+    /// # Errors
+    /// Those of ip(8).
+    pub fn set_wire_address(&self, address: &str) -> io::Result<()> {
+        ip(&format!("address add {address} dev {}", Self::WIRE))
+    }
 }
 
 fn pair(one: &str, other: &str) -> io::Result<()> {

@@ -1,0 +1,50 @@
+//! Why there is no result.
+
+use crate::guest_vm::GuestVmError;
+use std::io;
+use std::time::Duration;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system could not be started, stopped or started again.
+    #[error("{0}")]
+    Rig(#[from] io::Error),
+    /// QEMU or its guest does not do what it should.
+    #[error("{0}")]
+    Guest(#[from] GuestVmError),
+    /// A promote failed.
+    #[error("promote: {said}\nthe log of the switch:\n{log}")]
+    Promote {
+        /// What the command line said.
+        said: String,
+        /// What the supervisor and the instances wrote.
+        log: String,
+    },
+    /// Something did not come in time.
+    #[error("{what} did not come within {limit:?}; the log of the switch:\n{log}")]
+    Late {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        limit: Duration,
+        /// What the supervisor and the instances wrote.
+        log: String,
+    },
+    /// Ctrl-C, or SIGTERM.
+    #[error("interrupted; everything that it started has ended")]
+    Interrupted,
+}
+
+impl Error {
+    /// What the process should end with.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Interrupted => 130,
+            Self::Rig(_) | Self::Guest(_) | Self::Promote { .. } | Self::Late { .. } => 1,
+        }
+    }
+}
+
+/// A result, or why there is none.
+pub type Result<T> = std::result::Result<T, Error>;

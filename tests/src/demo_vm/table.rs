@@ -1,0 +1,69 @@
+//! The result for people.
+
+use super::seen::Pings;
+use super::{Outcome, Seen, SideOutcome};
+use std::fmt::Write;
+
+const HEAD: &str = "\
+                          guest → host          host → guest       longest gap   carrier
+QEMU is  what            sent      lost        sent      lost    guest    host   changes  disconnects
+";
+
+pub(super) fn of(outcome: &Outcome) -> String {
+    let mut text = HEAD.to_owned();
+    for side in outcome.sides() {
+        add_side(&mut text, side);
+    }
+    text += "Gaps in ms: the longest time in which no ping was answered.\n";
+    text += match outcome.unnoticed() {
+        true => "Neither guest nor host nor QEMU noticed a promote.\n",
+        false => "A promote was NOTICED.\n",
+    };
+    text
+}
+
+fn add_side(text: &mut String, side: &SideOutcome) {
+    let name = side.side.name();
+    let promotes = match side.promotes.len() {
+        1 => "1 promote".to_owned(),
+        count => format!("{count} promotes"),
+    };
+    add_row(text, name, &promotes, &side.promoted);
+    add_row(text, "", "nothing", &side.quiet);
+    add_row(text, "", "restart", &side.restarted);
+    let _ = writeln!(text, "         {}\n", summary(side));
+}
+
+fn add_row(text: &mut String, side: &str, what: &str, seen: &Seen) {
+    let (guest, host) = (&seen.guest_to_host, &seen.host_to_guest);
+    let _ = writeln!(
+        text,
+        "{side:<8} {what:<12} {:>7} {:>9}     {:>7} {:>9}  {:>7.1} {:>7.1}   {:>7}  {:>11}",
+        guest.sent,
+        missing(guest),
+        host.sent,
+        missing(host),
+        guest.longest_gap_ms,
+        host.longest_gap_ms,
+        seen.carrier_changes,
+        seen.disconnects,
+    );
+}
+
+/// What the sender's own kernel did not take is missing too.
+fn missing(pings: &Pings) -> u64 {
+    pings.lost + pings.refused
+}
+
+fn summary(side: &SideOutcome) -> String {
+    let mut freezes: Vec<f64> = side.promotes.iter().filter_map(|p| p.freeze_us).collect();
+    freezes.sort_by(f64::total_cmp);
+    let freeze = match (freezes.get(freezes.len() / 2), freezes.last()) {
+        (Some(median), Some(longest)) => {
+            format!(", freeze {median:.0} µs in the median, {longest:.0} at most")
+        }
+        (None, _) | (_, None) => String::new(),
+    };
+    let (qemu, boot) = (&side.qemu, side.boot_s);
+    format!("QEMU {qemu}, booted in {boot:.1} s{freeze}")
+}

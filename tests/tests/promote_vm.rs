@@ -1,0 +1,56 @@
+//! A real guest notices no promote: QEMU boots Linux behind the switch, guest and host ping each other
+//! every 2 ms, and the standby is promoted twenty times.
+//!
+//! Needs root and QEMU (scripts/packages); fails with the reason where they are missing.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+use vswsup_tests::demo_vm::{Interrupt, QemuSide, Scene};
+
+const PROMOTES: u64 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Each test wants both cores for itself.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn qemu_as_client_notices_no_promote() {
+    notices_no_promote(QemuSide::Client);
+}
+
+#[test]
+fn qemu_as_server_notices_no_promote() {
+    notices_no_promote(QemuSide::Server);
+}
+
+fn notices_no_promote(side: QemuSide) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let never = Interrupt::default();
+    let scene = Scene::start(side, &never).unwrap_or_else(|error| panic!("{error}"));
+    let (version, boot_time) = (scene.vm().version(), scene.vm().boot_time());
+    println!("QEMU {version} as {}, booted in {boot_time:?}", side.name());
+    let log = network_log(&scene);
+
+    let watch = scene.watch().unwrap();
+    for number in 1..=PROMOTES {
+        thread::sleep(PAUSE);
+        let promote = scene.promote(&never);
+        let promote = promote.unwrap_or_else(|error| panic!("promote {number}: {error}"));
+        assert_eq!(promote.term, number + 1);
+        println!("promote {number}: {promote:?}");
+    }
+    let seen = watch.finish().unwrap();
+
+    println!("{seen:#?}");
+    assert!(seen.unnoticed(), "{seen:#?}\n{}", scene.vm().log_tail());
+    let pings = [seen.guest_to_host.sent, seen.host_to_guest.sent];
+    assert!(pings.iter().all(|sent| *sent > 10 * PROMOTES), "{pings:?}");
+    assert_eq!(network_log(&scene), log, "the guest's kernel log");
+}
+
+/// What the guest's kernel has said of its network device.
+fn network_log(scene: &Scene) -> String {
+    let log = scene.vm().kernel_log().unwrap();
+    log.lines().filter(|line| line.contains("eth0")).collect()
+}
