@@ -2,7 +2,6 @@
 
 pub mod bench;
 pub mod demo_vm;
-pub mod demo_vm;
 pub mod emulator;
 pub mod guest_vm;
 pub mod rig;

@@ -2,10 +2,12 @@
 //! instances, and sockets for guests. All of it is gone when the [`Rig`] is.
 
 mod network;
+mod operator;
 mod programs;
 mod supervisor;
 
 pub use network::SoftwareNic;
+pub use operator::{Operator, OperatorError};
 pub use programs::{Missing, Programs, require_root};
 pub use supervisor::{CommandOutcome, Supervisor};
 
@@ -15,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
+use vswsup::Config;
 
 /// What kind of system.
 #[derive(Debug, Clone)]
@@ -115,6 +118,16 @@ impl Rig {
         self.dir.path()
     }
 
+    /// Where the supervisor listens to the command line.
+    pub fn control_socket(&self) -> PathBuf {
+        runtime_dir(self.dir.path()).join(Config::CONTROL_SOCKET)
+    }
+
+    /// Speaks to the supervisor.
+    pub fn operator(&self) -> Operator {
+        Operator::new(self.control_socket())
+    }
+
     /// The vhost-user socket of guest `number`, from 1.
     pub fn socket(&self, number: usize) -> PathBuf {
         socket(self.dir.path(), number)
@@ -144,6 +157,10 @@ impl Rig {
     }
 }
 
+fn runtime_dir(dir: &Path) -> PathBuf {
+    dir.join("run")
+}
+
 fn socket(dir: &Path, number: usize) -> PathBuf {
     dir.join(format!("vm{number}.sock"))
 }
@@ -157,7 +174,7 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
     let mut text = format!(
         "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = [{}]\npoll = {:?}\n\
          memory = \"128MiB\"\nhugepages = {}\n{}\n",
-        dir.join("run"),
+        runtime_dir(dir),
         config.lane_cpu,
         config.poll,
         programs::hugepages_for(2 * 128),
