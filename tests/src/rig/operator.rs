@@ -1,0 +1,79 @@
+//! Asks the supervisor over its control socket, as its command line does, but without starting a process
+//! for it: a fork and an exec beside a lane are a disturbance of their own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use vswsup::control::ClientError;
+use vswsup::control::client;
+use vswsup::control::protocol::{PromoteReport, Request, Response, StatusReport};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Why something that was asked for is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// There is no answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The answer is no, or not to the question.
+    #[error("the supervisor was asked to {asked} and answered: {answered}")]
+    Answer {
+        /// What it was to do.
+        asked: &'static str,
+        /// What it said.
+        answered: String,
+    },
+}
+
+/// Speaks to one supervisor.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    socket: PathBuf,
+}
+
+impl Operator {
+    /// Speaks to the one that listens here.
+    pub(super) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// Makes the standby the active one, and returns when it is.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub fn promote(&self, reconnect: bool) -> Result<PromoteReport, OperatorError> {
+        match self.ask(&Request::Promote { reconnect })? {
+            Response::Promoted(report) => Ok(report),
+            other => Err(unexpected("promote", &other)),
+        }
+    }
+
+    /// Who is what.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub fn status(&self) -> Result<StatusReport, OperatorError> {
+        match self.ask(&Request::Status)? {
+            Response::Status(report) => Ok(report),
+            other => Err(unexpected("tell its status", &other)),
+        }
+    }
+
+    /// Whether a promote would succeed; a supervisor that does not answer (yet) has none.
+    pub fn has_spare(&self) -> bool {
+        self.status().is_ok_and(|status| status.spare)
+    }
+
+    fn ask(&self, request: &Request) -> Result<Response, ClientError> {
+        client::call(&self.socket, request, ANSWER)
+    }
+}
+
+fn unexpected(asked: &'static str, response: &Response) -> OperatorError {
+    let answered = match response {
+        Response::Failed(failure) => failure.reason.clone(),
+        other => format!("{other:?}"),
+    };
+    OperatorError::Answer { asked, answered }
+}
