@@ -131,6 +131,7 @@ impl State {
             self.drop_instance(to, format!("{reason}: it did not take them"));
             if self.life(from) == Life::Active {
                 self.set_life(from, Life::Warm);
+                self.keep_devices(from);
             }
         }
         self.degraded(reason.into());

@@ -37,7 +37,7 @@ impl State {
                 format!("end of port {port}'s device, without owning it"),
             );
         }
-        self.forget_device(port, from.other());
+        self.forget_device(port);
     }
 
     pub(super) fn mapped(
@@ -51,31 +51,54 @@ impl State {
             (Answered::Nothing, _) => {
                 self.ignore(from, format!("mapped port {port}, which nobody asked"));
             }
-            (Answered::Device, Some(trouble)) => self.unmappable(from, port, trouble),
-            (Answered::Device, None) | (Answered::Gone, _) => {}
+            (Answered::Device, Some(trouble)) if self.instance(from).has_mapped(port) => {
+                self.unmappable(from, port, trouble);
+            }
+            (Answered::Device, Some(_)) => {}
+            (Answered::Device, None) => self.instance_mut(from).has_some_state_of(port),
+            (Answered::Gone, _) => {}
         }
     }
 
-    /// Beside an owner such an instance is no spare. Without one it is all there is, and serves
-    /// what it can; it knows that it lacks the device.
+    /// The newest state cannot be mapped. Beside an owner such an instance is no spare. Without one
+    /// it is all there is, and serves what it can.
     fn unmappable(&mut self, id: InstanceId, port: PortId, trouble: String) {
         if self.life(id.other()).owns() {
             return self.drop_instance(id, format!("cannot map port {port}: {trouble}"));
         }
         self.note(Note::DeviceLost(port, trouble));
-        self.forget_device(port, id.other());
+        self.forget_device(port);
     }
 
-    fn forget_device(&mut self, port: PortId, tell: InstanceId) {
+    /// The lanes run in `id` now. A device that it does not have at all has no one any more; its front
+    /// end must connect again, for which the vault's copy of the connection has to go.
+    pub(super) fn own_devices(&mut self, id: InstanceId) {
+        for port in self.instance_mut(id).became_active() {
+            let reason = format!("its connection came up too late for {id}");
+            self.note(Note::DeviceLost(port, reason));
+            self.forget_device(port);
+        }
+    }
+
+    /// The lanes run in `id` no longer, by its own will.
+    pub(super) fn keep_devices(&mut self, id: InstanceId) {
+        let devices = self.vault.keys().copied().collect();
+        self.instance_mut(id).keeps(devices);
+    }
+
+    /// Who owns the lanes is not told: it knows, or has a newer device behind this port by now.
+    fn forget_device(&mut self, port: PortId) {
         self.updates.remove(&port);
         if self.vault.remove(&port).is_none() {
             return;
         }
         self.actions.push(Action::Forget(port));
-        self.instance_mut(tell).device_gone(port);
-        if self.life(tell).is_told() {
-            self.instance_mut(tell).told_gone = true;
-            self.tell(tell, Order::DeviceGone(port));
+        for id in InstanceId::BOTH {
+            self.instance_mut(id).device_gone(port);
+            if self.life(id).is_told() && !self.life(id).owns() {
+                self.instance_mut(id).told_gone = true;
+                self.tell(id, Order::DeviceGone(port));
+            }
         }
     }
 

@@ -45,7 +45,7 @@ impl State {
 
     fn begin(&mut self, instance: InstanceId, after: Option<InstanceId>) {
         self.set_life(instance, Life::Active);
-        self.instance_mut(instance).became_ready();
+        self.own_devices(instance);
         let term = self.term;
         self.note(Note::Began {
             instance,

@@ -224,9 +224,10 @@ impl State {
         if self.life(from) == Life::Active {
             let released = drained.map_or(Life::Releasing, |_| Life::Warm);
             self.set_life(from, released);
+            self.keep_devices(from);
         }
         self.set_life(to, Life::Active);
-        self.instance_mut(to).became_ready();
+        self.own_devices(to);
     }
 
     /// Takes a handover as far as the state of the two instances allows.

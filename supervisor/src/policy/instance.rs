@@ -1,6 +1,6 @@
 //! What the policy knows of one instance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vhost_transfer::{PortId, Term};
 
 /// Where an instance stands in its life.
@@ -65,6 +65,8 @@ pub struct Instance {
     pub(super) owes_aborted: Option<Term>,
     /// It was told that a device is gone, and nothing since that it would answer.
     pub(super) told_gone: bool,
+    /// Devices of which it has mapped some state since they came up.
+    mapped: BTreeSet<PortId>,
     /// Device updates that it has still to answer, in the order sent.
     unmapped: BTreeMap<PortId, Vec<Sent>>,
 }
@@ -96,6 +98,7 @@ impl Instance {
             ready: false,
             owes_aborted: None,
             told_gone: false,
+            mapped: BTreeSet::new(),
             unmapped: BTreeMap::new(),
         }
     }
@@ -118,6 +121,7 @@ impl Instance {
     }
 
     pub(super) fn device_gone(&mut self, port: PortId) {
+        self.mapped.remove(&port);
         for sent in self.unmapped.get_mut(&port).into_iter().flatten() {
             sent.stale = true;
         }
@@ -139,6 +143,27 @@ impl Instance {
             Some(Sent { stale: true, .. }) => Answered::Gone,
             _ => Answered::Device,
         }
+    }
+
+    pub(super) fn has_some_state_of(&mut self, port: PortId) {
+        self.mapped.insert(port);
+    }
+
+    /// Who owns the lanes knows its devices best, and answers for none. Gives those that it was
+    /// told of too late: of which it has mapped no state at all.
+    pub(super) fn became_active(&mut self) -> Vec<PortId> {
+        self.became_ready();
+        self.told_gone = false;
+        let unmapped = std::mem::take(&mut self.unmapped).into_iter();
+        let open = unmapped.filter(|(_, sent)| sent.iter().any(|sent| !sent.stale));
+        open.map(|(port, _)| port)
+            .filter(|port| !self.mapped.contains(port))
+            .collect()
+    }
+
+    /// It is active no longer, and still has all devices.
+    pub(super) fn keeps(&mut self, devices: BTreeSet<PortId>) {
+        self.mapped = devices;
     }
 
     pub(super) fn became_ready(&mut self) {

@@ -1,8 +1,6 @@
 //! A supervisor with two fake instances in a directory of its own; all of it is gone when dropped.
 
-pub mod fake;
-pub mod wishes;
-
+use crate::wishes::{self, Wish};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -13,19 +11,18 @@ use tempfile::TempDir;
 use vhost_transfer::{InstanceId, PortId};
 use vswsup::control::protocol::{DeviceReport, Failure, HistoryEntry, PromoteReport, StatusReport};
 use vswsup::control::{Request, Response, client};
-use wishes::Wish;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Rig {
-    pub directory: TempDir,
+pub(crate) struct Rig {
+    pub(crate) directory: TempDir,
     daemon: Child,
     log: PathBuf,
 }
 
 impl Rig {
     /// Two ports in server mode, short time limits.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("vswsup.toml");
         fs::write(&config, config_text(directory.path(), &["vm1", "vm2"])).unwrap();
@@ -39,29 +36,29 @@ impl Rig {
     }
 
     /// As [`Self::start`], when there is a spare.
-    pub fn ready() -> Self {
+    pub(crate) fn ready() -> Self {
         let rig = Self::start();
         rig.wait_for_spare();
         rig
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn socket(&self, port: &str) -> PathBuf {
+    pub(crate) fn socket(&self, port: &str) -> PathBuf {
         self.path().join(format!("{port}.sock"))
     }
 
     /// Another supervisor with the same configuration.
-    pub fn start_second(&self) -> (ExitStatus, String) {
+    pub(crate) fn start_second(&self) -> (ExitStatus, String) {
         let log = self.path().join("second.log");
         let mut second = spawn(self.path(), &log);
         let status = second.wait().unwrap();
         (status, fs::read_to_string(log).unwrap())
     }
 
-    pub fn rewrite_config(&self, ports: &[&str]) {
+    pub(crate) fn rewrite_config(&self, ports: &[&str]) {
         fs::write(
             self.path().join("vswsup.toml"),
             config_text(self.path(), ports),
@@ -69,75 +66,78 @@ impl Rig {
         .unwrap();
     }
 
-    pub fn ask(&self, request: &Request) -> Response {
+    pub(crate) fn ask(&self, request: &Request) -> Response {
         let socket = self.path().join("run/control.sock");
         client::call(&socket, request, PATIENCE)
             .unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
-    pub fn status(&self) -> StatusReport {
-        match self.ask(&Request::Status) {
-            Response::Status(status) => status,
-            other => panic!("{other:?}"),
-        }
+    pub(crate) fn status(&self) -> StatusReport {
+        let Response::Status(status) = self.ask(&Request::Status) else {
+            panic!("no status");
+        };
+        status
     }
 
-    pub fn promote(&self) -> Result<PromoteReport, Failure> {
+    pub(crate) fn promote(&self) -> Result<PromoteReport, Failure> {
         self.promote_with(false)
     }
 
-    pub fn promote_with(&self, reconnect: bool) -> Result<PromoteReport, Failure> {
-        match self.ask(&Request::Promote { reconnect }) {
-            Response::Promoted(report) => Ok(report),
-            Response::Failed(failure) => Err(failure),
-            other => panic!("{other:?}"),
+    pub(crate) fn promote_with(&self, reconnect: bool) -> Result<PromoteReport, Failure> {
+        let response = self.ask(&Request::Promote { reconnect });
+        if let Response::Promoted(report) = response {
+            return Ok(report);
         }
+        let Response::Failed(failure) = response else {
+            panic!("{response:?} to a promote");
+        };
+        Err(failure)
     }
 
-    pub fn devices(&self) -> Vec<DeviceReport> {
-        match self.ask(&Request::DeviceList) {
-            Response::Devices(devices) => devices,
-            other => panic!("{other:?}"),
-        }
+    pub(crate) fn devices(&self) -> Vec<DeviceReport> {
+        let Response::Devices(devices) = self.ask(&Request::DeviceList) else {
+            panic!("no devices");
+        };
+        devices
     }
 
-    pub fn history(&self) -> Vec<HistoryEntry> {
-        match self.ask(&Request::History { limit: 100 }) {
-            Response::History(history) => history,
-            other => panic!("{other:?}"),
-        }
+    pub(crate) fn history(&self) -> Vec<HistoryEntry> {
+        let Response::History(history) = self.ask(&Request::History { limit: 100 }) else {
+            panic!("no history");
+        };
+        history
     }
 
-    pub fn fault(&self, id: InstanceId, phase: &str, what: &str) {
+    pub(crate) fn fault(&self, id: InstanceId, phase: &str, what: &str) {
         wishes::set_fault(self.path(), id, phase, what);
     }
 
-    pub fn no_fault(&self, id: InstanceId, phase: &str) {
+    pub(crate) fn no_fault(&self, id: InstanceId, phase: &str) {
         wishes::clear_fault(self.path(), id, phase);
     }
 
-    pub fn wish(&self, wish: Wish) {
+    pub(crate) fn wish(&self, wish: Wish) {
         wishes::wish(self.path(), wish);
     }
 
-    pub fn wait_for_spare(&self) -> StatusReport {
+    pub(crate) fn wait_for_spare(&self) -> StatusReport {
         self.wait("a spare", || {
             Some(self.try_status()?).filter(|status| status.spare)
         })
     }
 
-    pub fn wait_for_line(&self, id: InstanceId, line: &str) {
+    pub(crate) fn wait_for_line(&self, id: InstanceId, line: &str) {
         self.wait(line, || {
             let logged = wishes::logged(self.path(), id);
             logged.lines().any(|logged| logged == line).then_some(())
         });
     }
 
-    pub fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         self.wait(text, || self.log().contains(text).then_some(()));
     }
 
-    pub fn wait<T>(&self, what: &str, found: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, what: &str, found: impl Fn() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = found() {
@@ -156,24 +156,24 @@ impl Rig {
         let socket = self.path().join("run/control.sock");
         match client::call(&socket, &Request::Status, PATIENCE) {
             Ok(Response::Status(status)) => Some(status),
-            _ => None,
+            Ok(_) | Err(_) => None,
         }
     }
 
-    pub fn pid_of(&self, id: InstanceId) -> i32 {
+    pub(crate) fn pid_of(&self, id: InstanceId) -> i32 {
         self.status().instances[id as usize].pid.expect("a process")
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.daemon.id() as i32), signal).unwrap();
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits for the supervisor's own end.
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.daemon.try_wait().unwrap() {
@@ -197,15 +197,15 @@ impl Drop for Rig {
     }
 }
 
-pub fn port(number: u16) -> PortId {
+pub(crate) fn port(number: u16) -> PortId {
     PortId::new(number).unwrap()
 }
 
-pub fn kill_process(pid: i32) {
+pub(crate) fn kill_process(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
 }
 
-pub fn runs(pid: i32) -> bool {
+pub(crate) fn runs(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
 }
 

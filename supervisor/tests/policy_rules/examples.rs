@@ -1,8 +1,6 @@
 //! The journeys of the design, one by one.
 
-mod policy_support;
-
-use policy_support::{Fault, World, port};
+use crate::world::{Fault, Move, World, port};
 use vhost_transfer::InstanceId::{A, B};
 use vhost_transfer::Term;
 use vswsup::policy::{Event, Life, Outcome, Timer, Word};
@@ -11,7 +9,7 @@ use vswsup::policy::{Event, Life, Outcome, Timer, Word};
 fn well() -> World {
     let mut world = World::new(9, 9, 9);
     world.run();
-    world.make(policy_support::Move::Change(A, 1));
+    world.make(Move::Change(A, 1));
     world.run();
     world.check_well();
     world
@@ -285,7 +283,7 @@ fn when_all_die_the_vault_brings_the_devices_back() {
 #[test]
 fn an_update_waits_for_the_standby_and_no_longer_than_its_limit() {
     let mut world = well();
-    world.make(policy_support::Move::Change(A, 1));
+    world.make(Move::Change(A, 1));
     world.hear(A);
     world.obey(A);
     assert_eq!(world.look(A).unstored.len(), 1);
@@ -301,7 +299,7 @@ fn an_update_waits_for_the_standby_and_no_longer_than_its_limit() {
 fn a_standby_that_cannot_map_is_dropped_and_says_why() {
     let mut world = well();
     world.model(B).fault = Some(Fault::FailToMap);
-    world.make(policy_support::Move::Change(A, 1));
+    world.make(Move::Change(A, 1));
     world.hear(A);
     world.obey(B);
     world.hear(B);

@@ -7,7 +7,7 @@ use vswsup::policy::{Order, Word};
 
 /// What an instance is told to do wrong, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Refuse to prepare or to quiesce.
     Refuse,
     /// Fail to map a device.
@@ -16,8 +16,15 @@ pub enum Fault {
     Swallow,
 }
 
+/// A state of a device of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Lanes {
+pub(crate) struct Device {
+    pub(crate) revision: u64,
+    pub(crate) connection: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Lanes {
     #[default]
     Idle,
     /// For the locks, to begin this term, or the next one.
@@ -28,39 +35,59 @@ pub enum Lanes {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Model {
+pub(crate) struct Model {
     /// The supervisor has a process that it has not reaped.
-    pub exists: bool,
+    pub(crate) exists: bool,
     /// The process runs.
-    pub runs: bool,
-    pub inbox: VecDeque<(Order, u64)>,
-    pub outbox: VecDeque<Word>,
-    pub fault: Option<Fault>,
-    pub lanes: Lanes,
-    pub armed: bool,
-    pub quiesced: bool,
-    pub devices: BTreeMap<PortId, u64>,
-    pub ports: BTreeSet<PortId>,
+    pub(crate) runs: bool,
+    pub(crate) inbox: VecDeque<(Order, Device)>,
+    /// With the connection that comes with a device.
+    pub(crate) outbox: VecDeque<(Word, u64)>,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) lanes: Lanes,
+    pub(crate) armed: bool,
+    pub(crate) quiesced: bool,
+    pub(crate) devices: BTreeMap<PortId, Device>,
+    pub(crate) ports: BTreeSet<PortId>,
     /// Updates that wait for `Stored`.
-    pub unstored: BTreeSet<PortId>,
-    pub started: bool,
+    pub(crate) unstored: BTreeSet<PortId>,
+    pub(crate) started: bool,
 }
 
 impl Model {
-    pub fn started() -> Self {
+    pub(crate) fn started() -> Self {
         Self {
             exists: true,
             runs: true,
-            outbox: VecDeque::from([Word::Hello]),
+            outbox: VecDeque::from([(Word::Hello, 0)]),
             ..Self::default()
         }
     }
 
-    pub fn say(&mut self, word: Word) {
+    /// It listens to its front ends.
+    pub(crate) fn serves(&self) -> bool {
+        self.runs && self.owns() && !self.quiesced
+    }
+
+    fn owns(&self) -> bool {
+        matches!(self.lanes, Lanes::Owning(_))
+    }
+
+    /// The connections that it holds, or that are on their way to it or from it.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = u64> {
+        let own = self.devices.values().filter(|_| self.runs);
+        let coming = self.inbox.iter().map(|(_, device)| device);
+        let going = self.outbox.iter().map(|(_, connection)| *connection);
+        own.chain(coming)
+            .map(|device| device.connection)
+            .chain(going)
+    }
+
+    pub(crate) fn say(&mut self, word: Word) {
         if self.fault == Some(Fault::Swallow) {
             self.fault = None;
         } else {
-            self.outbox.push_back(word);
+            self.outbox.push_back((word, 0));
         }
     }
 
@@ -83,8 +110,8 @@ impl Model {
 
 impl World {
     /// The instance reads its next order.
-    pub fn obey(&mut self, id: InstanceId) {
-        let Some((order, revision)) = self.model(id).inbox.pop_front() else {
+    pub(crate) fn obey(&mut self, id: InstanceId) {
+        let Some((order, device)) = self.model(id).inbox.pop_front() else {
             return;
         };
         let model = self.model(id);
@@ -98,20 +125,19 @@ impl World {
                 model.devices.remove(&port);
                 model.unstored.remove(&port);
             }
-            Order::Device(port) => model.map(port, revision),
+            Order::Device(_) | Order::DeviceGone(_) if model.owns() => {}
+            Order::Device(port) => model.map(port, device),
             Order::DeviceGone(port) => {
                 model.devices.remove(&port);
             }
-            Order::Stored { port, .. } => {
-                model.unstored.remove(&port);
-            }
+            Order::Stored { port, .. } => self.consume(id, port),
             Order::StandBy => {
                 model.lanes = Lanes::Waiting(None);
                 model.say(Word::StandingBy);
             }
             Order::Activate(term) => model.lanes = Lanes::Waiting(Some(term)),
             Order::Prepare(term) => model.answer(term, Word::Prepared(term)),
-            Order::Quiesce { term, reconnect } => model.quiesce(term, reconnect),
+            Order::Quiesce { term, reconnect } => self.quiesce(id, term, reconnect),
             Order::Abort(term) => {
                 model.quiesced = false;
                 model.say(Word::Aborted { term, discarded: 1 });
@@ -121,14 +147,14 @@ impl World {
     }
 
     /// The instance becomes warm by itself.
-    pub fn warm_up(&mut self, id: InstanceId) {
+    pub(crate) fn warm_up(&mut self, id: InstanceId) {
         let model = self.model(id);
         model.started = true;
         model.say(Word::Warm);
     }
 
     /// The lanes of an instance go one step, if there is one to go.
-    pub fn run_lanes(&mut self, id: InstanceId) {
+    pub(crate) fn run_lanes(&mut self, id: InstanceId) {
         match self.look(id).lanes {
             Lanes::Owning(term) if self.release > term => {
                 let term = self.release;
@@ -162,28 +188,46 @@ impl World {
 }
 
 impl Model {
-    fn map(&mut self, port: PortId, revision: u64) {
+    fn map(&mut self, port: PortId, device: Device) {
         let trouble = self
             .takes_fault(Fault::FailToMap)
             .then(|| "told to fail".to_string());
         if trouble.is_none() {
-            self.devices.insert(port, revision);
+            self.devices.insert(port, device);
         }
+        let revision = device.revision;
         self.say(Word::Mapped {
             port,
             revision,
             trouble,
         });
     }
+}
 
-    fn quiesce(&mut self, term: Term, reconnect: bool) {
-        if reconnect && self.fault != Some(Fault::Refuse) {
-            for port in std::mem::take(&mut self.devices).into_keys() {
-                self.outbox.push_back(Word::DeviceGone(port));
-            }
-            self.unstored.clear();
+impl World {
+    /// The update is safe: the front end's message is taken from its socket.
+    fn consume(&mut self, id: InstanceId, port: PortId) {
+        let model = self.model(id);
+        let connection = model.devices.get(&port).map(|device| device.connection);
+        if model.unstored.remove(&port) && self.connected.get(&port).copied() == connection {
+            self.unread.remove(&port);
         }
-        self.quiesced = self.fault != Some(Fault::Refuse);
-        self.answer(term, Word::Quiesced(term));
+    }
+
+    /// With `reconnect` the connections are shut down: whoever holds them, their front ends notice.
+    fn quiesce(&mut self, id: InstanceId, term: Term, reconnect: bool) {
+        let refuses = self.look(id).fault == Some(Fault::Refuse);
+        if reconnect && !refuses {
+            for (port, device) in std::mem::take(&mut self.model(id).devices) {
+                if self.connected.get(&port) == Some(&device.connection) {
+                    self.hang_up(port);
+                }
+                self.model(id).outbox.push_back((Word::DeviceGone(port), 0));
+            }
+            self.model(id).unstored.clear();
+        }
+        let model = self.model(id);
+        model.quiesced = !refuses;
+        model.answer(term, Word::Quiesced(term));
     }
 }

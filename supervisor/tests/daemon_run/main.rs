@@ -1,18 +1,20 @@
 //! The supervisor as a process, with two fake instances: this very program, when it is started with
 //! `--lifeline-fd`. The real switch is tested elsewhere; here it is about the daemon.
 
-mod daemon_support;
+mod fake;
+mod rig;
+mod wishes;
 
-use daemon_support::wishes::Wish;
-use daemon_support::{Rig, fake, kill_process, port, runs};
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
+use rig::{Rig, kill_process, port, runs};
 use std::fs;
 use std::os::unix::net::{UnixListener, UnixStream};
 use vhost_transfer::InstanceId::{self, A, B};
 use vswsup::config::{Port, PortMode};
 use vswsup::control::protocol::{MoveKind, Outcome};
 use vswsup::control::{Request, Response};
+use wishes::Wish;
 
 fn main() {
     let mut args = std::env::args().skip(1);

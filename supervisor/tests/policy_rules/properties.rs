@@ -1,8 +1,6 @@
 //! Random sequences of events, and what must hold after each of them.
 
-mod policy_support;
-
-use policy_support::{Move, World};
+use crate::world::{Move, World};
 use proptest::prelude::*;
 use vhost_transfer::InstanceId;
 use vswsup::policy::Outcome;

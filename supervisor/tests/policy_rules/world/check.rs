@@ -1,8 +1,9 @@
 //! What must hold after every step.
 
-use super::World;
 use super::instance::Lanes;
-use vhost_transfer::{InstanceId, Term};
+use super::{Device, World};
+use std::collections::BTreeMap;
+use vhost_transfer::{InstanceId, PortId, Term};
 use vswsup::policy::{Action, Event, Life, Order, Outcome, Phase};
 
 impl World {
@@ -60,7 +61,10 @@ impl World {
             }
             Order::Stored { port, revision } if self.vault.contains_key(&port) => {
                 let killed = actions.contains(&Action::Kill(id.other()));
-                let has_it = other.devices.get(&port) == Some(&revision);
+                let has_it = other
+                    .devices
+                    .get(&port)
+                    .is_some_and(|device| device.revision == revision);
                 let took_over = self.owner == Some(id.other());
                 let armed = self.state.instance(id.other()).life.is_armed();
                 assert!(
@@ -94,7 +98,7 @@ impl World {
         let (from, to) = (self.look(handover.from), self.look(handover.to));
         assert!(from.quiesced || !from.runs || self.owner == Some(handover.to));
         if to.runs {
-            let devices: std::collections::BTreeMap<_, _> = to
+            let devices: BTreeMap<_, _> = to
                 .devices
                 .iter()
                 .filter(|(port, _)| self.ports.contains(port))
@@ -140,7 +144,7 @@ impl World {
     }
 
     /// All is well: one active, one spare, the NIC on the active one, nobody waits for anything.
-    pub fn check_well(&self) {
+    pub(crate) fn check_well(&self) {
         let active = self.state.active().expect("an active instance");
         assert_eq!(self.state.spare(), Some(active.other()), "{self:#?}");
         assert_eq!(self.owner, Some(active));
@@ -151,6 +155,17 @@ impl World {
             self.timers.is_empty(),
             "nothing is waited for: {:?}",
             self.timers
+        );
+        assert!(
+            self.unread.is_empty(),
+            "no front end waits: {:?}",
+            self.unread
+        );
+        let kept = |(&port, device): (&PortId, &Device)| (port, device.connection);
+        let kept: BTreeMap<_, _> = self.vault.iter().map(kept).collect();
+        assert_eq!(
+            kept, self.connected,
+            "every connection is kept, and no other"
         );
         for id in InstanceId::BOTH {
             assert_eq!(self.look(id).ports, self.ports, "{id} knows the ports");

@@ -6,11 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use vhost_transfer::{InstanceId, PortId};
 
-pub const DIRECTORY: &str = "FAKE_INSTANCE_DIR";
+pub(crate) const DIRECTORY: &str = "FAKE_INSTANCE_DIR";
 
 /// What an active fake instance is to say.
 #[derive(Debug, Clone, Copy)]
-pub enum Wish {
+pub(crate) enum Wish {
     Device {
         port: PortId,
         revision: u64,
@@ -29,23 +29,23 @@ fn directory() -> PathBuf {
 }
 
 /// What goes wrong in a phase of an instance: `refuse`, `die` or `hang`.
-pub fn fault(id: InstanceId, phase: &str) -> Option<String> {
+pub(crate) fn fault(id: InstanceId, phase: &str) -> Option<String> {
     fs::read_to_string(directory().join(format!("{id}-{phase}"))).ok()
 }
 
-pub fn set_fault(directory: &Path, id: InstanceId, phase: &str, what: &str) {
+pub(crate) fn set_fault(directory: &Path, id: InstanceId, phase: &str, what: &str) {
     let path = directory.join(format!("{id}-{phase}"));
     let written = path.with_extension("new");
     fs::write(&written, what).unwrap();
     fs::rename(&written, &path).unwrap();
 }
 
-pub fn clear_fault(directory: &Path, id: InstanceId, phase: &str) {
+pub(crate) fn clear_fault(directory: &Path, id: InstanceId, phase: &str) {
     fs::remove_file(directory.join(format!("{id}-{phase}"))).unwrap();
 }
 
 /// For whichever instance is active.
-pub fn wish(directory: &Path, wish: Wish) {
+pub(crate) fn wish(directory: &Path, wish: Wish) {
     let line = match wish {
         Wish::Device {
             port,
@@ -64,7 +64,7 @@ pub fn wish(directory: &Path, wish: Wish) {
     fs::rename(&written, &path).unwrap();
 }
 
-pub fn take(id: InstanceId) -> Option<Wish> {
+pub(crate) fn take(id: InstanceId) -> Option<Wish> {
     let taken = directory().join(format!("wish-{id}"));
     fs::rename(directory().join("wish"), &taken).ok()?;
     let text = fs::read_to_string(&taken).ok()?;
@@ -85,7 +85,7 @@ pub fn take(id: InstanceId) -> Option<Wish> {
 }
 
 /// What an instance was told, a line each.
-pub fn log(id: InstanceId, line: &str) {
+pub(crate) fn log(id: InstanceId, line: &str) {
     let path = directory().join(format!("{id}.log"));
     let mut file = fs::OpenOptions::new()
         .create(true)
@@ -95,6 +95,6 @@ pub fn log(id: InstanceId, line: &str) {
     writeln!(file, "{line}").unwrap();
 }
 
-pub fn logged(directory: &Path, id: InstanceId) -> String {
+pub(crate) fn logged(directory: &Path, id: InstanceId) -> String {
     fs::read_to_string(directory.join(format!("{id}.log"))).unwrap_or_default()
 }

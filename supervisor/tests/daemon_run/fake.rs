@@ -1,7 +1,7 @@
 //! A fake instance: the real lifeline, the real ledger with its lane lock, and no switch. It does
 //! what it is told, and fails where the test wants it to.
 
-use super::wishes::{self, Wish};
+use crate::wishes::{self, Wish};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 const BEFORE_TAKING_BACK: Duration = Duration::from_millis(50);
 
 /// Lives an instance's life at the end of the lifeline.
-pub fn live(lifeline: RawFd) -> ! {
+pub(crate) fn live(lifeline: RawFd) -> ! {
     // SAFETY: the supervisor gave this fd to this process, and nobody else here knows of it.
     let lifeline = Lifeline::from_fd(unsafe { OwnedFd::from_raw_fd(lifeline) });
     let mut fake = Fake::greet(lifeline);

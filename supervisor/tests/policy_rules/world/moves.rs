@@ -1,19 +1,21 @@
 //! What can happen next in the small world.
 
 use super::instance::Lanes;
-use super::{Fault, World, port};
-use vhost_transfer::InstanceId;
+use super::{Device, Fault, World, port};
+use vhost_transfer::{InstanceId, PortId};
 use vswsup::policy::{Event, Timer, Word};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
+pub(crate) enum Move {
     Obey(InstanceId),
     Hear(InstanceId),
     WarmUp(InstanceId),
     RunLanes(InstanceId),
     Change(InstanceId, u16),
-    Disconnect(InstanceId, u16),
+    Read(InstanceId, u16),
+    NoticeEnd(InstanceId, u16),
+    Disconnect(u16),
     Promote { reconnect: bool },
     AddPort(u16),
     RemovePort(u16),
@@ -27,7 +29,7 @@ pub enum Move {
 
 impl World {
     /// What goes on by itself when nothing is wrong and nobody asks for anything.
-    pub fn progress(&self) -> Vec<Move> {
+    pub(crate) fn progress(&self) -> Vec<Move> {
         InstanceId::BOTH
             .into_iter()
             .flat_map(|id| self.progress_of(id))
@@ -52,7 +54,32 @@ impl World {
         if self.lanes_can_go(id) {
             moves.push(Move::RunLanes(id));
         }
+        if model.serves() {
+            moves.extend(self.front_ends_of(id));
+        }
         moves
+    }
+
+    /// What the owner of the lanes sees on its connections.
+    fn front_ends_of(&self, id: InstanceId) -> impl Iterator<Item = Move> {
+        let model = self.look(id);
+        model.devices.iter().filter_map(move |(port, device)| {
+            if self.connected.get(port) != Some(&device.connection) {
+                Some(Move::NoticeEnd(id, port.get()))
+            } else if self.unread.contains(port) && !model.unstored.contains(port) {
+                Some(Move::Read(id, port.get()))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// It has the connection, or the front end is about to connect.
+    fn may_change(&self, id: InstanceId, port: PortId) -> bool {
+        let model = self.look(id);
+        let connection = model.devices.get(&port).map(|device| device.connection);
+        let mine = self.connected.get(&port).copied() == connection;
+        mine && !self.unread.contains(&port) && !model.unstored.contains(&port)
     }
 
     fn lanes_can_go(&self, id: InstanceId) -> bool {
@@ -72,7 +99,7 @@ impl World {
     }
 
     /// What people and front ends may ask for.
-    pub fn wishes(&self) -> Vec<Move> {
+    pub(crate) fn wishes(&self) -> Vec<Move> {
         let mut moves = Vec::new();
         if self.promotes_left > 0 {
             moves.extend([false, true].map(|reconnect| Move::Promote { reconnect }));
@@ -85,21 +112,22 @@ impl World {
             _ => Move::AddPort(self.unused_port),
         });
         for id in InstanceId::BOTH {
-            let model = self.look(id);
-            if model.runs && matches!(model.lanes, Lanes::Owning(_)) && !model.quiesced {
-                for port in model.ports.difference(&model.unstored) {
-                    moves.push(Move::Change(id, port.get()));
-                }
-                for port in model.devices.keys() {
-                    moves.push(Move::Disconnect(id, port.get()));
-                }
+            if self.look(id).serves() {
+                let ports = self.look(id).ports.iter();
+                let changes = ports.filter(|&&port| self.may_change(id, port));
+                moves.extend(changes.map(|port| Move::Change(id, port.get())));
             }
         }
+        moves.extend(
+            self.connected
+                .keys()
+                .map(|port| Move::Disconnect(port.get())),
+        );
         moves
     }
 
     /// What can go wrong.
-    pub fn mishaps(&self) -> Vec<Move> {
+    pub(crate) fn mishaps(&self) -> Vec<Move> {
         let mut moves: Vec<_> = self
             .timers
             .iter()
@@ -121,21 +149,31 @@ impl World {
     }
 
     /// Pauses that come to their end.
-    pub fn pauses(&self) -> Vec<Move> {
+    pub(crate) fn pauses(&self) -> Vec<Move> {
         self.timers
             .iter()
             .map(|&timer| Move::TimeOut(timer))
             .collect()
     }
 
-    pub fn make(&mut self, next: Move) {
+    pub(crate) fn make(&mut self, next: Move) {
+        self.make_one(next);
+        self.close_connections();
+    }
+
+    fn make_one(&mut self, next: Move) {
         match next {
             Move::Obey(id) => self.obey(id),
             Move::Hear(id) => self.hear(id),
             Move::WarmUp(id) => self.warm_up(id),
             Move::RunLanes(id) => self.run_lanes(id),
             Move::Change(id, number) => self.change(id, number),
-            Move::Disconnect(id, number) => self.disconnect(id, number),
+            Move::Read(id, number) => self.read(id, port(number)),
+            Move::NoticeEnd(id, number) => self.notice_end(id, port(number)),
+            Move::Disconnect(number) => {
+                self.changes_left -= 1;
+                self.hang_up(port(number));
+            }
             Move::Promote { reconnect } => {
                 self.promotes_left -= 1;
                 self.promote(reconnect);
@@ -162,24 +200,41 @@ impl World {
     fn change(&mut self, id: InstanceId, number: u16) {
         self.changes_left -= 1;
         let port = port(number);
-        let model = self.model(id);
-        let revision = model.devices.get(&port).map_or(1, |revision| revision + 1);
-        model.devices.insert(port, revision);
-        model.unstored.insert(port);
-        model.outbox.push_back(Word::Device { port, revision });
+        if !self.connected.contains_key(&port) {
+            self.connected.insert(port, self.next_connection);
+            self.next_connection += 1;
+        }
+        self.unread.insert(port);
+        self.read(id, port);
     }
 
-    fn disconnect(&mut self, id: InstanceId, number: u16) {
-        self.changes_left -= 1;
-        let port = port(number);
+    /// The owner reads a message of a front end, and tells the supervisor before it takes it.
+    fn read(&mut self, id: InstanceId, port: PortId) {
+        let connection = self.connected[&port];
+        let model = self.model(id);
+        let before = model.devices.get(&port);
+        let before = before.filter(|device| device.connection == connection);
+        let revision = before.map_or(1, |device| device.revision + 1);
+        let device = Device {
+            revision,
+            connection,
+        };
+        model.devices.insert(port, device);
+        model.unstored.insert(port);
+        let word = Word::Device { port, revision };
+        model.outbox.push_back((word, connection));
+    }
+
+    /// The owner sees the end of a connection.
+    fn notice_end(&mut self, id: InstanceId, port: PortId) {
         let model = self.model(id);
         model.devices.remove(&port);
         model.unstored.remove(&port);
-        model.outbox.push_back(Word::DeviceGone(port));
+        model.outbox.push_back((Word::DeviceGone(port), 0));
     }
 
     /// Nothing goes wrong any more: things go on until nothing is left to do but what timers begin.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.steer_failures = 0;
         for _ in 0..2000 {
             let next = match self.progress().first() {
@@ -198,7 +253,7 @@ impl World {
     }
 
     /// Everything that goes on by itself has gone on; no timer has run out.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         for _ in 0..2000 {
             match self.progress().first() {
                 Some(&next) => self.make(next),
@@ -210,7 +265,7 @@ impl World {
 }
 
 impl World {
-    pub fn wish_nothing(&mut self) {
+    pub(crate) fn wish_nothing(&mut self) {
         self.promotes_left = 0;
         self.changes_left = 0;
     }

@@ -5,8 +5,8 @@ mod check;
 mod instance;
 mod moves;
 
-pub use instance::{Fault, Model};
-pub use moves::Move;
+pub(crate) use instance::{Device, Fault, Model};
+pub(crate) use moves::Move;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vhost_transfer::{InstanceId, PortId, Term};
@@ -14,37 +14,42 @@ use vswsup::policy::{Action, Event, Limits, Note, Order, Outcome, Request, State
 
 /// All of the small world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct World {
-    pub state: State,
-    pub models: [Model; 2],
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) models: [Model; 2],
     /// Who holds the lanes; and whether the one before died with them.
-    pub owner: Option<InstanceId>,
-    pub owner_died: bool,
-    pub begun: Term,
-    pub release: Term,
+    pub(crate) owner: Option<InstanceId>,
+    pub(crate) owner_died: bool,
+    pub(crate) begun: Term,
+    pub(crate) release: Term,
     /// Where the NIC really delivers to.
-    pub nic: Option<InstanceId>,
+    pub(crate) nic: Option<InstanceId>,
     /// So many of the next tries to steer fail.
-    pub steer_failures: u8,
-    pub timers: BTreeSet<Timer>,
-    pub ports: BTreeSet<PortId>,
+    pub(crate) steer_failures: u8,
+    pub(crate) timers: BTreeSet<Timer>,
+    pub(crate) ports: BTreeSet<PortId>,
     /// Numbers of ports are not used again.
-    pub unused_port: u16,
-    pub vault: BTreeMap<PortId, u64>,
-    pub requests: u64,
-    pub open: BTreeSet<Request>,
-    pub outcomes: Vec<(Request, Outcome)>,
-    pub ready: bool,
-    pub exited: bool,
-    pub faults_left: u8,
-    pub promotes_left: u8,
-    pub changes_left: u8,
-    pub dropped: u32,
+    pub(crate) unused_port: u16,
+    pub(crate) vault: BTreeMap<PortId, Device>,
+    /// The number of each port's connection, as its front end sees it.
+    pub(crate) connected: BTreeMap<PortId, u64>,
+    pub(crate) next_connection: u64,
+    /// A front end waits for its message to be consumed.
+    pub(crate) unread: BTreeSet<PortId>,
+    pub(crate) requests: u64,
+    pub(crate) open: BTreeSet<Request>,
+    pub(crate) outcomes: Vec<(Request, Outcome)>,
+    pub(crate) ready: bool,
+    pub(crate) exited: bool,
+    pub(crate) faults_left: u8,
+    pub(crate) promotes_left: u8,
+    pub(crate) changes_left: u8,
+    pub(crate) dropped: u32,
 }
 
 impl World {
     /// Two instances are being started; one port is configured.
-    pub fn new(faults: u8, promotes: u8, changes: u8) -> Self {
+    pub(crate) fn new(faults: u8, promotes: u8, changes: u8) -> Self {
         let mut world = Self {
             state: State::new(Limits::default()),
             models: [Model::default(), Model::default()],
@@ -58,6 +63,9 @@ impl World {
             ports: BTreeSet::new(),
             unused_port: 2,
             vault: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            next_connection: 1,
+            unread: BTreeSet::new(),
             requests: 0,
             open: BTreeSet::new(),
             outcomes: Vec::new(),
@@ -73,27 +81,24 @@ impl World {
         world
     }
 
-    pub fn model(&mut self, id: InstanceId) -> &mut Model {
+    pub(crate) fn model(&mut self, id: InstanceId) -> &mut Model {
         &mut self.models[id as usize]
     }
 
-    pub fn look(&self, id: InstanceId) -> &Model {
+    pub(crate) fn look(&self, id: InstanceId) -> &Model {
         &self.models[id as usize]
     }
 
     /// As the daemon's loop does: an action's own event comes before anything else.
-    pub fn happen(&mut self, event: Event) {
+    pub(crate) fn happen(&mut self, event: Event) {
         if let Event::TimedOut(timer) = &event {
             assert!(self.timers.remove(timer), "{timer:?} does not run");
         }
-        match &event {
-            Event::PortAdded(port) => {
-                self.ports.insert(*port);
-            }
-            Event::PortRemoved(port) => {
-                self.ports.remove(port);
-            }
-            _ => {}
+        if let Event::PortAdded(port) = &event {
+            self.ports.insert(*port);
+        }
+        if let Event::PortRemoved(port) = &event {
+            self.ports.remove(port);
         }
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
@@ -114,11 +119,12 @@ impl World {
             }
             Action::Kill(id) => self.kill(id),
             Action::Tell(id, order) => {
-                let revision = match order {
-                    Order::Device(port) => self.vault[&port],
-                    _ => 0,
+                let device = if let Order::Device(port) = order {
+                    self.vault[&port]
+                } else {
+                    Device::default()
                 };
-                self.model(id).inbox.push_back((order, revision));
+                self.model(id).inbox.push_back((order, device));
             }
             Action::Keep(_) | Action::Forget(_) => {}
             Action::Steer(id) => return Some(Event::Steered(self.try_steer(id))),
@@ -158,7 +164,7 @@ impl World {
     }
 
     /// The kernel lets the lanes of a dead process go at once; its last words can still be heard.
-    pub fn kill(&mut self, id: InstanceId) {
+    pub(crate) fn kill(&mut self, id: InstanceId) {
         if self.look(id).runs {
             let model = self.model(id);
             model.runs = false;
@@ -170,7 +176,34 @@ impl World {
         }
     }
 
-    pub fn promote(&mut self, reconnect: bool) -> Request {
+    pub(crate) fn hang_up(&mut self, port: PortId) {
+        self.connected.remove(&port);
+        self.unread.remove(&port);
+    }
+
+    /// A front end notices when nobody holds its connection any more: no process, no message on
+    /// its way, and not the vault.
+    pub(crate) fn close_connections(&mut self) {
+        let held = |connection: &u64| {
+            let in_vault = self.vault.values();
+            let with_models = self.models.iter().flat_map(|model| model.connections());
+            in_vault
+                .map(|device| device.connection)
+                .chain(with_models)
+                .any(|held| held == *connection)
+        };
+        let lost: Vec<_> = self
+            .connected
+            .iter()
+            .filter(|(_, connection)| !held(connection))
+            .map(|(&port, _)| port)
+            .collect();
+        for port in lost {
+            self.hang_up(port);
+        }
+    }
+
+    pub(crate) fn promote(&mut self, reconnect: bool) -> Request {
         self.requests += 1;
         let request = self.requests;
         self.open.insert(request);
@@ -178,7 +211,7 @@ impl World {
         request
     }
 
-    pub fn outcome(&self, request: Request) -> Option<&Outcome> {
+    pub(crate) fn outcome(&self, request: Request) -> Option<&Outcome> {
         self.outcomes
             .iter()
             .find(|(of, _)| *of == request)
@@ -186,10 +219,10 @@ impl World {
     }
 
     /// The next word of an instance is heard, or its end is seen when it has said all.
-    pub fn hear(&mut self, id: InstanceId) {
+    pub(crate) fn hear(&mut self, id: InstanceId) {
         match self.model(id).outbox.pop_front() {
-            Some(word) => {
-                self.keep(id, &word);
+            Some((word, connection)) => {
+                self.keep(id, &word, connection);
                 self.happen(Event::Said(id, word));
             }
             None if !self.look(id).runs && self.look(id).exists => {
@@ -202,16 +235,21 @@ impl World {
 
     /// The daemon keeps an update when the policy says so, which the check of the step verifies;
     /// the model needs the revision for what is told next.
-    fn keep(&mut self, id: InstanceId, word: &Word) {
+    fn keep(&mut self, id: InstanceId, word: &Word, connection: u64) {
         if let Word::Device { port, revision } = word
             && self.state.instance(id).life.owns()
             && self.ports.contains(port)
         {
-            self.vault.insert(*port, *revision);
+            let revision = *revision;
+            let device = Device {
+                revision,
+                connection,
+            };
+            self.vault.insert(*port, device);
         }
     }
 }
 
-pub fn port(number: u16) -> PortId {
+pub(crate) fn port(number: u16) -> PortId {
     PortId::new(number).expect("a small number")
 }

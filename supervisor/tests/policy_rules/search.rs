@@ -1,0 +1,83 @@
+//! Every sequence of events, up to a bound: from a pair that is well, a few wishes and mishaps in
+//! any order, and everything that can follow from them.
+
+use crate::world::{Move, World};
+use std::collections::{HashSet, VecDeque};
+use vhost_transfer::InstanceId::A;
+
+/// An active one, a spare, one device.
+fn well() -> World {
+    let mut world = World::new(0, 0, 1);
+    world.run();
+    world.make(Move::Change(A, 1));
+    world.run();
+    world.check_well();
+    world
+}
+
+fn next(world: &World) -> Vec<Move> {
+    let mut moves = world.progress();
+    if moves.is_empty() {
+        moves = world.pauses();
+    }
+    moves.extend(world.wishes());
+    if world.faults_left > 0 {
+        moves.extend(world.mishaps());
+    }
+    moves
+}
+
+fn make(world: &World, next: Move) -> World {
+    let mut world = world.clone();
+    if world.mishaps().contains(&next) && !world.progress().contains(&next) {
+        world.faults_left = world.faults_left.saturating_sub(1);
+    }
+    world.make(next);
+    world
+}
+
+/// Visits every world that can be reached; `World` checks itself after every step. In each of them,
+/// if nothing more goes wrong, all must become well again.
+fn search(start: World, bound: usize) -> usize {
+    let mut seen = HashSet::from([start.clone()]);
+    let mut open = VecDeque::from([start]);
+    while let Some(world) = open.pop_front() {
+        let mut quiet = world.clone();
+        quiet.wish_nothing();
+        quiet.settle();
+        quiet.check_well();
+        for next in next(&world) {
+            let reached = make(&world, next);
+            if seen.insert(reached.clone()) {
+                open.push_back(reached);
+            }
+        }
+        assert!(
+            seen.len() < bound,
+            "more than {bound} worlds: raise the bound"
+        );
+    }
+    seen.len()
+}
+
+#[test]
+fn every_promote_with_one_mishap() {
+    let mut world = well();
+    (world.promotes_left, world.faults_left) = (1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_promote_beside_a_change_of_a_device() {
+    let mut world = well();
+    (world.promotes_left, world.changes_left) = (1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 100,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
