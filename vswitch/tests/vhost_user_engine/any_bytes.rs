@@ -2,7 +2,7 @@
 
 use crate::support::host::Host;
 use crate::support::message::Message;
-use crate::support::script::{FEATURES, PROTOCOL_FEATURES, Qemu, connect, regions, share, start};
+use crate::support::script::{FEATURES, PROTOCOL_FEATURES, Peer, regions};
 use crate::support::{event, memfd};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -133,8 +133,7 @@ fn send(host: &mut Host, front_end: &mut crate::support::front_end::FrontEnd, in
             });
         }
         Input::Sensible(index) => {
-            let mut life = connect();
-            life.extend(start(Qemu::V10_0, 0, share()));
+            let mut life = Peer::Qemu10.life();
             front_end.send(&life.swap_remove(index.index(life.len())));
         }
         Input::Handover => {

@@ -3,7 +3,7 @@
 use crate::support::front_end::FrontEnd;
 use crate::support::host::{Host, Listener};
 use crate::support::message::Message;
-use crate::support::script::{connect, regions};
+use crate::support::script::{Peer, regions};
 use crate::support::{backend::Call, event, memfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::io::Read;
@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 
 fn negotiated() -> (Host, FrontEnd, Listener) {
     let (mut host, mut front_end, listener) = Host::with_front_end();
-    for message in connect() {
+    for message in Peer::Qemu7.connect() {
         host.exchange(&mut front_end, &message);
     }
     (host, front_end, listener)

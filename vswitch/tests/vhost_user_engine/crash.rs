@@ -7,7 +7,7 @@ use crate::support::backend::{Call, World};
 use crate::support::front_end::{Answer, FrontEnd};
 use crate::support::host::{Host, Listener};
 use crate::support::message::Message;
-use crate::support::script::{Qemu, connect, life, share, start};
+use crate::support::script::{PEERS, Peer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vhost_transfer::DeviceState;
 use vswitch::port::Handled;
@@ -161,9 +161,9 @@ fn all_deaths(messages: impl Fn() -> Vec<Message>, fuse: Option<usize>) -> usize
 /// neither blocked nor gets an answer that it does not expect.
 #[test]
 fn a_death_after_any_call() {
-    for qemu in [Qemu::V7_2, Qemu::V10_0] {
-        let deaths = all_deaths(|| life(qemu), None);
-        assert!(deaths > life(qemu).len(), "only {deaths} deaths");
+    for peer in PEERS {
+        let deaths = all_deaths(|| peer.life(), None);
+        assert!(deaths > peer.life().len(), "only {deaths} deaths");
     }
 }
 
@@ -172,7 +172,7 @@ fn a_death_after_any_call() {
 #[test]
 fn the_answer_is_owed_then_earned_then_sent() {
     let (mut host, mut front_end, _listener) = Host::with_front_end();
-    for message in connect() {
+    for message in Peer::Qemu10.connect() {
         host.exchange(&mut front_end, &message);
     }
     let revision = host.state().revision;
@@ -221,22 +221,16 @@ fn a_front_end_that_may_wait_in_vain_is_dropped() {
 /// The successor dies over the same message, or soon after.
 #[test]
 fn two_deaths() {
-    let boot = || {
-        connect()
-            .into_iter()
-            .chain(start(Qemu::V7_2, 0, share()))
-            .collect()
-    };
     for fuse in 0..6 {
-        assert!(all_deaths(boot, Some(fuse)) > 0);
+        assert!(all_deaths(|| Peer::Qemu10.boot(), Some(fuse)) > 0);
     }
 }
 
 /// Between any two messages the roles change: the one adopts what the other stores, then serves.
 #[test]
 fn a_handover_between_any_two_messages() {
-    for qemu in [Qemu::V7_2, Qemu::V10_0] {
-        let expected = undisturbed(life(qemu));
+    for peer in PEERS {
+        let expected = undisturbed(peer.life());
         let listener = Listener::new();
         let mut active = Host::server(&listener);
         let mut standby = Host::server(&listener);
@@ -244,7 +238,7 @@ fn a_handover_between_any_two_messages() {
         let mut front_end = listener.connect();
         active.run();
         let mut answers = Vec::new();
-        for message in life(qemu) {
+        for message in peer.life() {
             answers.extend(active.exchange(&mut front_end, &message));
             work(&mut active.backend.world);
             hand_over(&mut active, &mut standby);
@@ -290,7 +284,7 @@ fn a_fresh_instance_goes_on_from_the_vault() {
     let mut pair = Pair::new();
     let mut front_end = pair.listener.connect();
     pair.serving.run();
-    let messages = life(Qemu::V10_0);
+    let messages = Peer::Qemu10.life();
     let (before, after) = messages.split_at(messages.len() / 2);
     for message in before {
         pair.serving.exchange(&mut front_end, message);

@@ -3,7 +3,7 @@
 use crate::support::backend::Call;
 use crate::support::host::{Host, Listener};
 use crate::support::message::Message;
-use crate::support::script::{FEATURES, Qemu, connect, regions, share, start};
+use crate::support::script::{FEATURES, Peer, regions};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 use vhost_transfer::Device;
@@ -205,8 +205,8 @@ fn a_hang_up_during_a_handover_is_noticed_after_it() {
 
 fn running() -> (Host, Device, Listener, crate::support::front_end::FrontEnd) {
     let (mut host, mut front_end, listener) = Host::with_front_end();
-    for message in connect().iter().chain(&start(Qemu::V10_0, 0, share())) {
-        host.exchange(&mut front_end, message);
+    for message in Peer::Qemu10.boot() {
+        host.exchange(&mut front_end, &message);
     }
     let device = host.backend.world.vault.clone().expect("stored");
     (host, device, listener, front_end)

@@ -6,7 +6,7 @@ mod negotiation;
 mod rings;
 
 use crate::support::message::Message;
-use crate::support::script::{FEATURES, PROTOCOL_FEATURES, connect, regions, share, start_ring};
+use crate::support::script::{FEATURES, PROTOCOL_FEATURES, Peer, regions, share_slots, start_ring};
 use crate::support::{event, memfd};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -31,10 +31,10 @@ impl Subject {
     /// Negotiated, memory shared.
     fn ready() -> Self {
         let mut subject = Self::new();
-        connect()
-            .into_iter()
+        let messages = Peer::Qemu7.connect().into_iter();
+        messages
             .chain([Message::number(2, FEATURES)])
-            .chain(share())
+            .chain(share_slots())
             .for_each(|m| {
                 subject.done(m);
             });
