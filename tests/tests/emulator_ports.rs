@@ -3,32 +3,13 @@
 mod emulator_support;
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use emulator_support::{START_LIMIT, Testpmd, one_at_a_time, start};
-use nix::sched::{CloneFlags, unshare};
+use emulator_support::{START_LIMIT, Testpmd, make_wire, one_at_a_time, start};
 use vswsup_tests::emulator::{FlowSpec, GuestSpec, Plan, Report, UplinkSpec};
 
 const RUNS: usize = 5;
-
-/// Moves the test's thread into a network namespace of its own, with a veth pair that is up.
-fn make_wire(ends: [&str; 2]) {
-    unshare(CloneFlags::CLONE_NEWNET).expect("a new network namespace: run as root");
-    // Without it the kernel sends frames of its own; a kernel without IPv6 does not.
-    let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
-    ip(&[
-        "link", "add", ends[0], "type", "veth", "peer", "name", ends[1],
-    ]);
-    ends.iter().for_each(|end| ip(&["link", "set", end, "up"]));
-}
-
-fn ip(arguments: &[&str]) {
-    let outcome = Command::new("ip").args(arguments).status();
-    let outcome = outcome.expect("ip runs: install the Debian package iproute2");
-    assert!(outcome.success(), "ip {arguments:?}");
-}
 
 fn run_on_uplink(testpmd: &Testpmd, flow: impl Fn(&str, &str, &str) -> FlowSpec) -> Report {
     let namespace = PathBuf::from(format!("/proc/{}/ns/net", testpmd.id()));

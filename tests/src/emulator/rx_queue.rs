@@ -103,3 +103,6 @@ impl RxQueue {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests;

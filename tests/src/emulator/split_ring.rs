@@ -8,11 +8,11 @@ use std::sync::atomic::{Ordering, fence};
 use super::memory::{Allocator, GuestMemory};
 
 /// Descriptor flag: the chain goes on in `next`.
-pub(crate) const NEXT: u16 = 1;
+pub const NEXT: u16 = 1;
 /// Descriptor flag: the device writes.
-pub(crate) const WRITE: u16 = 2;
+pub const WRITE: u16 = 2;
 /// Descriptor flag: the buffer is a table of descriptors.
-pub(crate) const INDIRECT: u16 = 4;
+pub const INDIRECT: u16 = 4;
 /// Bytes of a descriptor.
 pub(crate) const DESCRIPTOR_SIZE: u64 = 16;
 
@@ -44,24 +44,37 @@ impl RingLayout {
         }
     }
 
+    /// Makes a head available, as number `position` since the ring began, and shows it to the device.
+    pub fn offer(&self, memory: &GuestMemory, position: u16, head: u16) {
+        let entry = self.available + 4 + 2 * u64::from(position % self.size);
+        memory.u16_at(entry).store(head, Ordering::Relaxed);
+        memory
+            .u16_at(self.available + 2)
+            .store(position.wrapping_add(1), Ordering::Release);
+    }
+
     /// The used index now: where a back end that lost its state must go on (split rings only).
     pub fn used_index(&self, memory: &GuestMemory) -> u16 {
         memory.u16_at(self.used + 2).load(Ordering::Acquire)
     }
 }
 
-/// One descriptor.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Descriptor {
-    pub(crate) address: u64,
-    pub(crate) length: u32,
-    pub(crate) flags: u16,
-    pub(crate) next: u16,
+/// One descriptor (virtio 1.2, section 2.7.5). Nothing of it is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Guest-physical address.
+    pub address: u64,
+    /// Bytes.
+    pub length: u32,
+    /// [`NEXT`], [`WRITE`], [`INDIRECT`].
+    pub flags: u16,
+    /// Next entry of the chain.
+    pub next: u16,
 }
 
 impl Descriptor {
     /// Writes the descriptor at entry `index` of the table at `table`.
-    pub(crate) fn write(&self, memory: &GuestMemory, table: u64, index: u16) {
+    pub fn write(&self, memory: &GuestMemory, table: u64, index: u16) {
         let at = table + DESCRIPTOR_SIZE * u64::from(index);
         memory.u64_at(at).store(self.address, Ordering::Relaxed);
         memory.u32_at(at + 8).store(self.length, Ordering::Relaxed);

@@ -160,3 +160,6 @@ impl TxQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

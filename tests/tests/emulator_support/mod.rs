@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -117,6 +118,23 @@ pub(crate) fn start(plan: Plan) -> Running {
         .start_flows(START_LIMIT)
         .unwrap_or_else(|error| panic!("{error}"));
     running
+}
+
+/// Moves the test's thread into a network namespace of its own, with a veth pair that is up.
+pub(crate) fn make_wire(ends: [&str; 2]) {
+    unshare(CloneFlags::CLONE_NEWNET).expect("a new network namespace: run as root");
+    // Without it the kernel sends frames of its own; a kernel without IPv6 does not.
+    let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+    ip(&[
+        "link", "add", ends[0], "type", "veth", "peer", "name", ends[1],
+    ]);
+    ends.iter().for_each(|end| ip(&["link", "set", end, "up"]));
+}
+
+fn ip(arguments: &[&str]) {
+    let outcome = Command::new("ip").args(arguments).status();
+    let outcome = outcome.expect("ip runs: install the Debian package iproute2");
+    assert!(outcome.success(), "ip {arguments:?}");
 }
 
 fn socket_path(folder: &TempDir, port: usize) -> PathBuf {

@@ -3,11 +3,11 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::eventfd::EventFd;
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::wire::{self, Request, feature, protocol_feature};
 use super::{FrontEnd, Reply};
-use crate::emulator::error::{Error, Result};
+use crate::emulator::error::{Error, Result, system};
 use crate::emulator::memory::GuestMemory;
 use crate::emulator::split_ring::RingLayout;
 
@@ -34,6 +34,23 @@ pub struct RingSetup {
     pub call: EventFd,
     /// Written by the device on a ring error.
     pub err: EventFd,
+}
+
+impl RingSetup {
+    /// A ring with new event counters that never block.
+    pub fn new(layout: RingLayout) -> Result<Self> {
+        Ok(Self {
+            layout,
+            kick: event()?,
+            call: event()?,
+            err: event()?,
+        })
+    }
+}
+
+fn event() -> Result<EventFd> {
+    let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+    EventFd::from_value_and_flags(0, flags).map_err(system("create an eventfd"))
 }
 
 /// A connection whose features are negotiated.

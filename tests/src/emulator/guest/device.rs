@@ -4,7 +4,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{GuestSpec, Socket, event};
+use super::{GuestSpec, Socket};
 use crate::emulator::endpoint::Link;
 use crate::emulator::error::{Error, Result};
 use crate::emulator::front_end::{RingSetup, SessionOptions};
@@ -51,7 +51,7 @@ pub(super) fn build(spec: &GuestSpec) -> Result<(Device, RxQueue, TxQueue)> {
         listener,
         options: spec.options,
         memory,
-        rings: [ring_setup(layouts[0])?, ring_setup(layouts[1])?],
+        rings: [RingSetup::new(layouts[0])?, RingSetup::new(layouts[1])?],
         reconnect: spec.reconnect,
         link: Link::down(),
     };
@@ -101,15 +101,6 @@ fn allocate_memory(spec: &GuestSpec) -> Result<GuestMemory> {
         memory.populate()?;
     }
     Ok(memory)
-}
-
-fn ring_setup(layout: RingLayout) -> Result<RingSetup> {
-    Ok(RingSetup {
-        layout,
-        kick: event()?,
-        call: event()?,
-        err: event()?,
-    })
 }
 
 fn listen(socket: &Socket) -> Result<Option<UnixListener>> {

@@ -9,8 +9,6 @@ mod spec;
 
 use std::sync::Arc;
 
-use nix::sys::eventfd::EventFd;
-
 use super::endpoint::{Endpoint, Link};
 use super::error::Result;
 use super::rx_queue::RxQueue;
@@ -133,11 +131,4 @@ impl Endpoint for Guest {
     fn link(&self) -> Arc<Link> {
         self.device.link.clone()
     }
-}
-
-/// An event counter that never blocks.
-fn event() -> Result<EventFd> {
-    use nix::sys::eventfd::EfdFlags;
-    let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-    EventFd::from_value_and_flags(0, flags).map_err(super::error::system("create an eventfd"))
 }
