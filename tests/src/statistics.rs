@@ -138,7 +138,10 @@ mod tests {
     fn the_99th_percentile_is_a_value_by_nearest_rank() {
         let hundred: Vec<f64> = (1..=100).rev().map(f64::from).collect();
         let summary = Summary::of(&hundred).unwrap();
-        assert_eq!((summary.median, summary.p99, summary.max), (50.5, 99.0, 100.0));
+        assert_eq!(
+            (summary.median, summary.p99, summary.max),
+            (50.5, 99.0, 100.0)
+        );
         let twenty: Vec<f64> = (1..=20).map(f64::from).collect();
         assert_eq!(Summary::of(&twenty).unwrap().p99, 20.0);
         let many: Vec<f64> = (1..=1000).map(f64::from).collect();
@@ -149,7 +152,10 @@ mod tests {
     #[test]
     fn the_p_value_is_that_of_the_tables() {
         for (lead, orders) in [(5, 2.0), (4, 20.0), (3, 90.0)] {
-            assert!(close(chance_of_lead(lead * 5, 5, 5), orders / 252.0), "{lead}");
+            assert!(
+                close(chance_of_lead(lead * 5, 5, 5), orders / 252.0),
+                "{lead}"
+            );
         }
         assert!(close(chance_of_lead(6, 2, 3), 0.2));
         assert!(close(chance_of_lead(0, 4, 4), 1.0));
@@ -160,7 +166,11 @@ mod tests {
         let (n, m) = (4, 6);
         let orders: Vec<(Vec<f64>, Vec<f64>)> = (0u32..1 << (n + m))
             .filter(|bits| bits.count_ones() == n)
-            .map(|bits| (0..n + m).map(f64::from).partition(|place| bits >> *place as u32 & 1 == 1))
+            .map(|bits| {
+                (0..n + m)
+                    .map(f64::from)
+                    .partition(|place| bits >> *place as u32 & 1 == 1)
+            })
             .collect();
         for (one, other) in orders.iter().step_by(7) {
             let found = two_sample(one, other).unwrap();
@@ -186,7 +196,10 @@ mod tests {
         let difference = two_sample(&quiet, &moved).unwrap();
         assert!(close(difference.distance, 31.0 / 200.0), "{difference:?}");
         // Kolmogorov's limit 2 Σ (-1)^(k-1) exp(-2 k² λ²) with λ = 0.155 √100 = 1.55 is 0.0164.
-        assert!((difference.p_value - 0.0164).abs() < 0.003, "{difference:?}");
+        assert!(
+            (difference.p_value - 0.0164).abs() < 0.003,
+            "{difference:?}"
+        );
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! Ctrl-C: the demo stops where it waits next, and everything it made goes as usual.
+
+use super::error::{Error, Result};
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::flag;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Between two looks at the flag, and at what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Exit status after a second signal, for who has no patience: 128 + SIGINT.
+const AT_ONCE: i32 = 130;
+
+/// Whether a signal asked the demo to end.
+#[derive(Debug)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// From now on SIGINT, SIGTERM and SIGQUIT do not end the process, but only the first time.
+    pub(super) fn on_signals() -> io::Result<Self> {
+        let raised = Arc::new(AtomicBool::new(false));
+        for signal in TERM_SIGNALS {
+            flag::register_conditional_shutdown(*signal, AT_ONCE, raised.clone())?;
+            flag::register(*signal, raised.clone())?;
+        }
+        Ok(Self(raised))
+    }
+
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn check(&self) -> Result<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn sleep(&self, time: Duration) -> Result<()> {
+        self.wait_until(time, || false)?;
+        Ok(())
+    }
+
+    /// Waits until `done`, for `limit` at most, and returns whether it is.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn wait_until(
+        &self,
+        limit: Duration,
+        mut done: impl FnMut() -> bool,
+    ) -> Result<bool> {
+        let until = Instant::now() + limit;
+        loop {
+            self.check()?;
+            if done() {
+                return Ok(true);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            thread::sleep(left.min(LOOK_EVERY));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interrupt(raised: bool) -> Interrupt {
+        Interrupt(Arc::new(AtomicBool::new(raised)))
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_is_done_or_late() {
+        let calm = interrupt(false);
+        assert!(calm.wait_until(Duration::from_secs(60), || true).unwrap());
+        assert!(!calm.wait_until(Duration::ZERO, || false).unwrap());
+        calm.sleep(Duration::from_millis(1)).unwrap();
+    }
+
+    #[test]
+    fn an_interrupted_wait_is_an_error() {
+        let waited = interrupt(true).wait_until(Duration::from_secs(60), || false);
+        assert!(matches!(waited, Err(Error::Interrupted)));
+    }
+}
