@@ -97,7 +97,7 @@ impl World {
         );
         let (from, to) = (self.look(handover.from), self.look(handover.to));
         assert!(from.quiesced || !from.runs || self.owner == Some(handover.to));
-        if to.runs {
+        if to.runs && self.owner != Some(handover.to) {
             let devices: BTreeMap<_, _> = to
                 .devices
                 .iter()
@@ -113,7 +113,7 @@ impl World {
 
     fn check_outcome(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Failed { .. } if self.state.is_stopping() => {}
+            Outcome::Failed { .. } | Outcome::Promoted(_) if self.state.is_stopping() => {}
             Outcome::Failed { .. } => {
                 let active = self.state.active();
                 assert!(
