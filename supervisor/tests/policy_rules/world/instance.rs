@@ -135,6 +135,7 @@ impl World {
                 model.lanes = Lanes::Waiting(None);
                 model.say(Word::StandingBy);
             }
+            Order::Activate(_) if model.owns() => {}
             Order::Activate(term) => model.lanes = Lanes::Waiting(Some(term)),
             Order::Prepare(term) => model.answer(term, Word::Prepared(term)),
             Order::Quiesce { term, reconnect } => self.quiesce(id, term, reconnect),
