@@ -4,8 +4,10 @@ mod error;
 mod file;
 mod mapping;
 mod prefill;
+mod prefiller;
 
 pub use error::MemoryError;
+pub use prefiller::Prefiller;
 
 use mapping::Mapping;
 use std::os::fd::OwnedFd;
@@ -30,15 +32,11 @@ struct Mapped {
 }
 
 impl GuestMemory {
-    /// Maps the regions, `fds` being one for each of them, in the same order. A region that
-    /// `before` has too is not mapped again. The page tables of a new one are filled for the pages
-    /// that exist.
+    /// Maps the regions, `fds` being one for each of them, in the same order (a region without is left out). A region that
+    /// `before` has too is not mapped again. Page tables are left empty.
     ///
     /// # Errors
     /// [`MemoryError`], when a file cannot be what the region says.
-    ///
-    /// # Panics
-    /// Never, but regions beyond the last fd are left out.
     pub fn map(
         regions: &[MemoryRegion],
         fds: &[Arc<OwnedFd>],
@@ -57,6 +55,15 @@ impl GuestMemory {
             .collect::<Result<Vec<_>, MemoryError>>()?;
         regions.sort_by_key(|mapped| std::cmp::Reverse(mapped.region.size));
         Ok(Self { regions })
+    }
+
+    /// The same mappings at the same addresses.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Mapped, &Mapped)| {
+            a.region == b.region && Arc::ptr_eq(&a.mapping, &b.mapping)
+        };
+        self.regions.len() == other.regions.len()
+            && self.regions.iter().zip(&other.regions).all(same)
     }
 
     /// The longest part, at least one byte, of `len` bytes from guest address `addr` on that lies
@@ -80,14 +87,12 @@ impl GuestMemory {
         })
     }
 
-    /// Fills the page tables for the pages that have come to exist. No memory is allocated.
-    ///
-    /// # Errors
-    /// Those of lseek(2) and madvise(2); what is missing is then faulted in when it is touched.
-    pub fn prefill(&self) -> Result<(), MemoryError> {
-        self.regions
-            .iter()
-            .try_for_each(|mapped| mapped.mapping.prefill())
+    /// Fills the page tables for the pages that exist, as long as `go_on` says so. No page is
+    /// allocated. It is a hint: where it cannot be done, pages are faulted in when they are touched.
+    pub fn prefill(&self, go_on: &dyn Fn() -> bool) {
+        for mapped in &self.regions {
+            mapped.mapping.prefill(go_on);
+        }
     }
 
     /// Bytes in all regions.
@@ -105,9 +110,7 @@ impl GuestMemory {
         if let Some(mapped) = self.regions.iter().find(same) {
             return Ok(Arc::clone(&mapped.mapping));
         }
-        let mapping = Mapping::new(file, fd, region)?;
-        mapping.prefill()?;
-        Ok(Arc::new(mapping))
+        Ok(Arc::new(Mapping::new(file, fd, region)?))
     }
 }
 

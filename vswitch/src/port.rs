@@ -8,7 +8,7 @@ mod source;
 pub use backend::{Backend, Handled};
 pub use source::Source;
 
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, Prefiller};
 use link::{Ending, Link, Progress};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
@@ -38,6 +38,7 @@ pub struct VhostPort {
     link: Option<Link>,
     serving: bool,
     pause: Pause,
+    prefiller: Prefiller,
 }
 
 impl VhostPort {
@@ -71,6 +72,7 @@ impl VhostPort {
             link: None,
             serving: false,
             pause: Pause::default(),
+            prefiller: Prefiller::default(),
         })
     }
 
@@ -92,6 +94,19 @@ impl VhostPort {
     /// The device's memory.
     pub fn memory(&self) -> Option<&Arc<GuestMemory>> {
         self.link.as_ref().map(Link::memory)
+    }
+
+    /// Begins to fill the page tables of the guest's memory for pages that came since the device was
+    /// adopted or its memory changed, so that the lanes will not have to.
+    pub fn prefill(&self) {
+        if let Some(memory) = self.memory() {
+            self.prefiller.fill(memory);
+        }
+    }
+
+    /// All page tables are as full as they can be.
+    pub fn is_prefilled(&self) -> bool {
+        self.prefiller.is_idle()
     }
 
     /// No message is at hand: every change has been stored, consumed and answered.
@@ -169,9 +184,13 @@ impl VhostPort {
                 self.config.name
             )
         })?;
+        let is_new = before.is_none_or(|before| !Arc::ptr_eq(before, link.memory()));
         self.forget_link();
         backend.apply(self.id(), Some((link.device(), link.memory())));
         self.link = Some(link);
+        if is_new {
+            self.prefill();
+        }
         Ok(())
     }
 

@@ -75,15 +75,16 @@ impl Mapping {
         unsafe { self.base.cast::<u8>().add(self.lead) }
     }
 
-    /// Fills the page tables for pages that exist.
-    pub(super) fn prefill(&self) -> Result<(), MemoryError> {
-        let populate = |from: u64, to: u64| {
-            let first = from.max(self.region.mmap_offset) - self.region.mmap_offset;
-            let last = to.min(self.region.mmap_offset + self.region.size) - self.region.mmap_offset;
-            let at = self.lead + first as usize;
-            self.advise(at, (last - first) as usize, Advice::LinuxPopulateWrite)
-        };
-        prefill::each_extent(&self.fd, self.file.kind, &self.region, populate)
+    /// Fills the page tables for pages that exist, as long as `go_on` says so and it works.
+    pub(super) fn prefill(&self, go_on: &dyn Fn() -> bool) {
+        let parts = prefill::existing(&self.fd, self.file.kind, &self.region);
+        for (from, to) in parts.take_while(|_| go_on()) {
+            let at = self.lead + (from - self.region.mmap_offset) as usize;
+            let populated = self.advise(at, (to - from) as usize, Advice::LinuxPopulateWrite);
+            if populated.is_err() {
+                break;
+            }
+        }
     }
 
     fn advise(&self, at: usize, len: usize, advice: Advice) -> Result<(), MemoryError> {

@@ -1,68 +1,44 @@
 //! Which pages of a file exist.
 
-use super::MemoryError;
 use super::file::Kind;
 use rustix::fs::{SeekFrom, seek};
-use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use vhost_transfer::device::MemoryRegion;
 
-/// The most extents that are looked for: a file of more is not worth the time, and its pages are
-/// faulted in when they are touched.
-const MAX_EXTENTS: usize = 65_536;
+/// Small enough that nobody waits long for the lock of the address space.
+const PART: u64 = 2 << 20;
+/// The most parts that are looked for, 128 GiB at best; the rest is faulted in when it is touched.
+const MAX_PARTS: usize = 65_536;
 
-/// Calls `populate` with the ends, as offsets in the file, of every part of `region` whose pages
-/// exist. Of hugepages it is only known whether all of them do.
-pub(super) fn each_extent(
+/// Parts of `region` whose pages exist, as offsets in the file. Of hugepages it is only known
+/// whether all of them do; the pages of a disk are not to be made dirty for nothing.
+pub(super) fn existing(
     fd: &OwnedFd,
     kind: Kind,
     region: &MemoryRegion,
-    mut populate: impl FnMut(u64, u64) -> Result<(), MemoryError>,
-) -> Result<(), MemoryError> {
-    let (start, end) = (region.mmap_offset, region.mmap_offset + region.size);
-    match kind {
+) -> impl Iterator<Item = (u64, u64)> {
+    let end = region.mmap_offset + region.size;
+    let mut at = match kind {
+        Kind::Tmpfs | Kind::Hugetlbfs { complete: true, .. } => region.mmap_offset,
         Kind::Other
         | Kind::Hugetlbfs {
             complete: false, ..
-        } => Ok(()),
-        Kind::Hugetlbfs { complete: true, .. } => populate(start, end),
-        Kind::Tmpfs => {
-            let mut at = start;
-            for _ in 0..MAX_EXTENTS {
-                let Some((from, to)) = next_extent(fd, at, end, region)? else {
-                    break;
-                };
-                populate(from, to)?;
-                at = to;
-            }
-            Ok(())
-        }
-    }
+        } => end,
+    };
+    let next = move || {
+        let (from, to) = match kind {
+            Kind::Tmpfs => extent(fd, at, end)?,
+            Kind::Hugetlbfs { .. } | Kind::Other => (at, end),
+        };
+        at = to.min(from.saturating_add(PART));
+        (from < end).then_some((from, at))
+    };
+    std::iter::from_fn(next).take(MAX_PARTS)
 }
 
-/// The next part of the file with data, from `at` on and before `end`.
-fn next_extent(
-    fd: &OwnedFd,
-    at: u64,
-    end: u64,
-    region: &MemoryRegion,
-) -> Result<Option<(u64, u64)>, MemoryError> {
-    let guest_addr = region.guest_addr;
-    let failed = |errno| MemoryError::Io {
-        guest_addr,
-        call: "lseek",
-        errno,
-    };
-    if at >= end {
-        return Ok(None);
-    }
-    let from = match seek(fd, SeekFrom::Data(at)) {
-        Ok(from) if from < end => from,
-        Ok(_) | Err(Errno::NXIO) => return Ok(None),
-        Err(errno) => return Err(failed(errno)),
-    };
-    match seek(fd, SeekFrom::Hole(from)) {
-        Ok(to) => Ok(Some((from, to.min(end)))),
-        Err(errno) => Err(failed(errno)),
-    }
+/// The next part of the file with data, from `at` on and not beyond `end`.
+fn extent(fd: &OwnedFd, at: u64, end: u64) -> Option<(u64, u64)> {
+    let from = seek(fd, SeekFrom::Data(at)).ok().filter(|_| at < end)?;
+    let to = seek(fd, SeekFrom::Hole(from)).ok()?;
+    Some((from, to.min(end)))
 }

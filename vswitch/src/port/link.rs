@@ -105,13 +105,10 @@ impl Link {
         before: Option<&Arc<GuestMemory>>,
     ) -> Result<Self, Refusal> {
         check(&device.state)?;
-        let memory = map(
-            &device,
-            before.map_or(&GuestMemory::default(), |before| before),
-        )?;
+        let memory = map(&device, before.unwrap_or(&Arc::default()))?;
         Ok(Self {
             device,
-            memory: Arc::new(memory),
+            memory,
             waiting: None,
             inherited: true,
             refusals: 0,
@@ -204,7 +201,7 @@ impl Link {
             return Ok(true);
         };
         let memory = match outcome.memory_changed {
-            true => Arc::new(map(&device, &self.memory)?),
+            true => map(&device, &self.memory)?,
             false => Arc::clone(&self.memory),
         };
         self.move_rings(&mut device, request, &outcome, backend);
@@ -349,12 +346,13 @@ impl Link {
     }
 }
 
-fn map(device: &Device, before: &GuestMemory) -> Result<GuestMemory, Refusal> {
-    Ok(GuestMemory::map(
-        &device.state.memory,
-        &device.fds.memory,
-        before,
-    )?)
+/// The device's memory, which is `before` itself when nothing of it has changed.
+fn map(device: &Device, before: &Arc<GuestMemory>) -> Result<Arc<GuestMemory>, Refusal> {
+    let memory = GuestMemory::map(&device.state.memory, &device.fds.memory, before)?;
+    Ok(match memory.is_same_as(before) {
+        true => Arc::clone(before),
+        false => Arc::new(memory),
+    })
 }
 
 impl From<ConnectionError> for Ending {

@@ -1,11 +1,10 @@
 //! Guest memory: where an address is, and which pages are there.
 
-use crate::support::memfd;
+use crate::support::{is_present, memfd};
 use proptest::prelude::*;
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use vhost_transfer::device::MemoryRegion;
 use vswitch::memory::{GuestMemory, MemoryError};
@@ -30,16 +29,6 @@ fn blocks(fd: impl AsFd) -> i64 {
     fstat(fd).expect("fstat").st_blocks
 }
 
-/// Whether the page of this process at `address` has a page table entry (Linux
-/// `Documentation/admin-guide/mm/pagemap.rst`).
-fn is_present(address: NonNull<u8>) -> bool {
-    let pagemap = std::fs::File::open("/proc/self/pagemap").expect("pagemap");
-    let mut entry = [0; 8];
-    let offset = address.as_ptr() as u64 / PAGE * 8;
-    pagemap.read_exact_at(&mut entry, offset).expect("an entry");
-    u64::from_ne_bytes(entry) >> 63 == 1
-}
-
 fn write(fd: &OwnedFd, offset: u64, bytes: &[u8]) {
     let file = std::fs::File::from(fd.try_clone().expect("dup"));
     file.write_all_at(bytes, offset).expect("write");
@@ -55,6 +44,7 @@ fn a_sparse_guest_does_not_grow() {
     let low = region(0, 1 << 29, 0);
     let high = region(1 << 32, 1 << 29, 1 << 29);
     let memory = map(&[low, high], &fd).expect("maps");
+    memory.prefill(&|| true);
     assert_eq!(blocks(&fd), before);
     let at = |offset: u64| match offset.checked_sub(1 << 29) {
         None => memory.guest_range(offset, 1).expect("low").0,
@@ -77,7 +67,7 @@ fn a_sparse_guest_does_not_grow() {
     write(&fd, 9 * PAGE, b"later");
     assert!(!is_present(at(9 * PAGE)));
     let before = blocks(&fd);
-    memory.prefill().expect("prefills");
+    memory.prefill(&|| true);
     assert!(
         is_present(at(9 * PAGE)),
         "pages that came later are found when asked again"
@@ -85,11 +75,26 @@ fn a_sparse_guest_does_not_grow() {
     assert_eq!(blocks(&fd), before);
 }
 
+/// Nothing is filled any more once there is something better to do.
+#[test]
+fn filling_can_be_given_up() {
+    let fd = Arc::new(memfd(64 << 20));
+    (0..32).for_each(|part| write(&fd, part << 21, b"x"));
+    let memory = map(&[region(0, 64 << 20, 0)], &fd).expect("maps");
+    let left = std::cell::Cell::new(10);
+    memory.prefill(&|| left.replace(left.get() - 1) > 0);
+    let at = |part: u64| memory.guest_range(part << 21, 1).expect("there").0;
+    let filled = (0..32).filter(|&part| is_present(at(part))).count();
+    assert_eq!(filled, 10);
+}
+
 #[test]
 fn only_the_regions_part_of_a_file_is_filled() {
     let fd = Arc::new(memfd(16 * PAGE));
     write(&fd, 0, &[1; 16 * PAGE as usize]);
     let memory = map(&[region(0, 2 * PAGE + 100, 4 * PAGE)], &fd).expect("maps");
+    assert_eq!(blocks(&fd), 16 * PAGE as i64 / 512);
+    memory.prefill(&|| true);
     let (first, len) = memory.guest_range(0, u32::MAX).expect("there");
     assert_eq!(u64::from(len), 2 * PAGE + 100);
     assert!(is_present(first));
@@ -106,6 +111,7 @@ fn a_file_on_a_disk_can_be_memory() {
     file.set_len(4 * PAGE).expect("length");
     let fd = Arc::new(OwnedFd::from(file));
     let memory = map(&[region(0, 4 * PAGE, 0)], &fd).expect("maps");
+    memory.prefill(&|| true);
     assert_eq!(memory.size(), 4 * PAGE);
     assert_eq!(blocks(&fd), 0);
 }
@@ -209,6 +215,7 @@ fn hugepages_are_filled_only_when_all_are_there() {
     let unaligned = region(0, HUGE, HUGE - 3 * PAGE);
     let memory = map(&[unaligned], &fd).expect("maps");
     let first = |memory: &GuestMemory| memory.guest_range(0, 1).expect("there").0;
+    memory.prefill(&|| true);
     assert!(!is_present(first(&memory)));
     assert_eq!(blocks(&fd), 0, "a sparse guest does not grow");
     for page in [0, 1] {
@@ -217,6 +224,8 @@ fn hugepages_are_filled_only_when_all_are_there() {
     }
     assert_eq!(blocks(&fd) as u64 * 512, 2 * HUGE);
     let again = map(&[unaligned], &fd).expect("maps");
+    assert!(!is_present(first(&again)));
+    again.prefill(&|| true);
     assert!(is_present(first(&again)));
     // SAFETY: one byte of a live mapping that nobody writes now.
     assert_eq!(unsafe { first(&again).read() }, 7);

@@ -2,6 +2,7 @@
 
 use crate::support::backend::Call;
 use crate::support::host::{Host, Listener};
+use crate::support::is_present;
 use crate::support::message::Message;
 use crate::support::script::{FEATURES, Peer, regions};
 use std::os::unix::net::UnixListener;
@@ -268,6 +269,33 @@ fn a_mirror_keeps_its_mappings() {
         .expect("can be adopted");
     assert_eq!(address(&standby), before);
     assert_ne!(address(&host), before, "another mapping of the same memory");
+}
+
+/// What the guest has written is there for the lanes before they need it; nobody waits for that.
+#[test]
+fn a_mirror_has_its_page_tables_filled() {
+    let (host, device, listener, _front_end) = running();
+    let of = |host: &Host, at: u64| {
+        let memory = host.port.memory().expect("memory");
+        memory
+            .user_range(regions()[0].user_addr + at, 1)
+            .expect("mapped")
+    };
+    // SAFETY: one byte of a live mapping that no one else uses.
+    let touch = |at: u64| unsafe { of(&host, at).write(1) };
+    touch(0x4_0000);
+    let mut standby = Host::server(&listener);
+    standby.adopt(device).expect("can be adopted");
+    standby.run_until(|standby| standby.port.is_prefilled());
+    assert!(is_present(of(&standby, 0x4_0000)));
+    assert!(
+        !is_present(of(&standby, 0x5_0000)),
+        "no page that does not exist"
+    );
+    touch(0x5_0000);
+    standby.port.prefill();
+    standby.run_until(|standby| standby.port.is_prefilled());
+    assert!(is_present(of(&standby, 0x5_0000)));
 }
 
 /// Features are acknowledged once a start; that is no reason to move memory.

@@ -9,6 +9,8 @@ pub(crate) mod script;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
 
 /// An eventfd.
 pub(crate) fn event() -> OwnedFd {
@@ -20,4 +22,14 @@ pub(crate) fn memfd(size: u64) -> OwnedFd {
     let fd = memfd_create("guest", MemfdFlags::CLOEXEC).expect("memfd");
     ftruncate(&fd, size).expect("ftruncate");
     fd
+}
+
+/// Whether the page of this process at `address` has a page table entry (Linux
+/// `Documentation/admin-guide/mm/pagemap.rst`).
+pub(crate) fn is_present(address: NonNull<u8>) -> bool {
+    let pagemap = std::fs::File::open("/proc/self/pagemap").expect("pagemap");
+    let mut entry = [0; 8];
+    let offset = address.as_ptr() as u64 / 4096 * 8;
+    pagemap.read_exact_at(&mut entry, offset).expect("an entry");
+    u64::from_ne_bytes(entry) >> 63 == 1
 }
