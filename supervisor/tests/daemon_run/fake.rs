@@ -2,30 +2,41 @@
 //! what it is told, and fails where the test wants it to.
 
 use crate::wishes::{self, Wish};
+use nix::unistd::getppid;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{park, sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{LAYOUT_VERSION, Predecessor};
 use vhost_transfer::lifeline::Received;
 use vhost_transfer::message::*;
 use vhost_transfer::{InstanceId, Ledger, Lifeline, PortId, Term};
 
 const PAUSE: Duration = Duration::from_micros(500);
-/// As long as the real one waits before it takes its lanes back.
-const BEFORE_TAKING_BACK: Duration = Duration::from_millis(50);
+/// Longer than the real one waits, since the other fake may have to wait for a CPU.
+const BEFORE_TAKING_BACK: Duration = Duration::from_secs(1);
 
 /// Lives an instance's life at the end of the lifeline.
 pub(crate) fn live(lifeline: RawFd) -> ! {
     // SAFETY: the supervisor gave this fd to this process, and nobody else here knows of it.
     let lifeline = Lifeline::from_fd(unsafe { OwnedFd::from_raw_fd(lifeline) });
+    spawn(leave_with_parent);
     let mut fake = Fake::greet(lifeline);
     loop {
         fake.turn();
         sleep(PAUSE);
     }
+}
+
+/// Also one that hangs must not outlive its test.
+fn leave_with_parent() {
+    let parent = getppid();
+    while getppid() == parent {
+        sleep(20 * PAUSE);
+    }
+    std::process::exit(1);
 }
 
 enum LaneEvent {
@@ -275,6 +286,13 @@ fn run_lane(id: InstanceId, ledger: &Ledger, contends: &AtomicBool, tell: &Sende
         if tell.send(LaneEvent::LetGo { next }).is_err() {
             return;
         }
-        sleep(BEFORE_TAKING_BACK);
+        wait_for_successor(ledger, next);
+    }
+}
+
+fn wait_for_successor(ledger: &Ledger, next: Term) {
+    let deadline = Instant::now() + BEFORE_TAKING_BACK;
+    while ledger.handover().term() < next && Instant::now() < deadline {
+        sleep(PAUSE);
     }
 }

@@ -192,7 +192,7 @@ fn an_active_that_hangs_in_quiesce() {
     rig.fault(A, "quiesce", "hang");
     let failure = rig.promote().unwrap_err();
     assert!(
-        failure.reason.contains("was not quiesced within 300ms"),
+        failure.reason.contains("was not quiesced within 1s"),
         "{failure:?}"
     );
     assert!(!failure.traffic_affected);

@@ -21,7 +21,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Two ports in server mode, short time limits.
+    /// Two ports in server mode; time limits that a busy machine keeps.
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("vswsup.toml");
@@ -226,8 +226,8 @@ fn config_text(directory: &Path, ports: &[&str]) -> String {
     let mut text = format!(
         "[supervisor]\nruntime_dir = \"{run}\"\n\
          [vswitch]\nprogram = \"{program}\"\nlanes = [0]\nhugepages = false\n\
-         [timeouts]\nstart = \"5s\"\nmapped = \"300ms\"\nprepare = \"300ms\"\n\
-         quiesce = \"300ms\"\nrelease = \"500ms\"\n",
+         [timeouts]\nstart = \"10s\"\nmapped = \"1s\"\nprepare = \"1s\"\n\
+         quiesce = \"1s\"\nrelease = \"3s\"\n",
         run = directory.join("run").display(),
         program = program.display(),
     );
