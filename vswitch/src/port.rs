@@ -3,6 +3,7 @@
 mod backend;
 mod link;
 mod pause;
+mod search;
 mod source;
 
 pub use backend::{Backend, Handled};
@@ -13,13 +14,9 @@ use link::{Ending, Link, Progress};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use pause::Pause;
-use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, connect,
-    shutdown, socket_with,
-};
+use rustix::net::{Shutdown, shutdown};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 use vhost_transfer::device::SocketMode;
@@ -225,66 +222,6 @@ impl VhostPort {
         }
     }
 
-    fn look_for_front_end(&mut self, backend: &mut dyn Backend) {
-        let found = match (&self.listener, &self.link) {
-            (Some(listener), _) => accept(listener.as_fd()),
-            (None, Some(_)) => Ok(None),
-            (None, None) => self.connect().map(Some),
-        };
-        match found {
-            Ok(Some(socket)) if self.link.is_some() => self.turn_away(socket, backend),
-            Ok(Some(socket)) => self.open(socket, backend),
-            Ok(None) => {}
-            Err(error) => self.not_found(error, backend),
-        }
-    }
-
-    fn connect(&self) -> rustix::io::Result<OwnedFd> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        connect(&socket, &SocketAddrUnix::new(self.config.path.as_str())?)?;
-        Ok(socket)
-    }
-
-    /// Errors that time will not heal are reported; all are tried again.
-    fn not_found(&mut self, error: Errno, backend: &mut dyn Backend) {
-        let not_there_yet = matches!(
-            error,
-            Errno::NOENT | Errno::CONNREFUSED | Errno::AGAIN | Errno::CONNABORTED
-        );
-        if !not_there_yet && self.pause.is_first() {
-            let (name, path) = (&self.config.name, &self.config.path);
-            let trouble = format!("port {name}: no front end at {path}: {error}; trying again");
-            backend.trouble(self.id(), trouble);
-        }
-        self.pause = self.pause.longer();
-    }
-
-    fn open(&mut self, socket: OwnedFd, backend: &mut dyn Backend) {
-        if let Err(error) = self.watch(socket.as_raw_fd(), Source::Connection, true) {
-            let trouble = format!(
-                "port {}: connection cannot be watched: {error}",
-                self.name()
-            );
-            backend.trouble(self.id(), trouble);
-            self.pause = self.pause.longer();
-            return;
-        }
-        self.link = Some(Link::open(self.id(), self.config.mode, socket, backend));
-    }
-
-    /// One front end at a time. The next look is after a pause, so that a front end which tries
-    /// for ever costs little.
-    fn turn_away(&mut self, socket: OwnedFd, backend: &mut dyn Backend) {
-        drop(socket);
-        let name = self.name();
-        backend.trouble(
-            self.id(),
-            format!("port {name}: a second front end was turned away; one port serves one VM"),
-        );
-        self.pause = Pause::longest();
-    }
-
     /// The lanes let go first. The front end is told last, by hang-up, although the vault and the
     /// standby may still hold duplicates of the socket: whoever dies on the way, the reason is told.
     fn end(&mut self, ending: Ending, backend: &mut dyn Backend) {
@@ -337,14 +274,5 @@ impl Drop for VhostPort {
         if let Some(listener) = self.listener.as_ref().filter(|_| self.serving) {
             let _ = self.watch(listener.as_raw_fd(), Source::Listener, false); // it is registered
         }
-    }
-}
-
-/// A front end that waits, if there is one.
-fn accept(listener: BorrowedFd<'_>) -> rustix::io::Result<Option<OwnedFd>> {
-    match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-        Ok(socket) => Ok(Some(socket)),
-        Err(Errno::AGAIN) => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -15,6 +15,14 @@ pub struct Handled {
 }
 
 impl Handled {
+    /// Everything up to this revision, and every answer is out.
+    pub fn all(revision: u64) -> Self {
+        Self {
+            revision,
+            owes_answer: false,
+        }
+    }
+
     /// As one word, so that it is never half written.
     pub fn to_word(self) -> u64 {
         self.revision << 1 | u64::from(self.owes_answer)

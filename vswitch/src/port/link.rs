@@ -5,11 +5,13 @@
 //! it, and the answer is sent. The new device carries the message along, so that a successor knows
 //! it when it finds it still in the socket.
 
+mod answering;
+
 use super::{Backend, Handled};
 use crate::memory::GuestMemory;
 use crate::vhost_user::connection::{self, ConnectionError, Incoming};
 use crate::vhost_user::features::MEMORY_SLOTS;
-use crate::vhost_user::{Header, Name, Outcome, Refusal, Request, answer, apply, check, refuse};
+use crate::vhost_user::{Header, Outcome, Refusal, Request, answer, apply, check};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use vhost_transfer::device::SocketMode;
@@ -18,8 +20,6 @@ use vhost_transfer::{Device, DeviceFds, DeviceState, PortId};
 
 /// Messages that are handled before other ports have their turn.
 const ROUND: usize = 64;
-/// Messages of one connection that are refused before it is closed.
-const MAX_REFUSALS: u32 = 16;
 
 /// Why a connection comes to its end.
 #[derive(Debug)]
@@ -81,13 +81,8 @@ impl Link {
             state,
             fds: DeviceFds::new(socket),
         };
-        backend.note(
-            port,
-            Handled {
-                revision: device.state.revision,
-                owes_answer: false,
-            },
-        );
+        let revision = device.state.revision;
+        backend.note(port, Handled::all(revision));
         backend.store(&device);
         let waiting = Some(Waiting::Connection);
         Self {
@@ -247,98 +242,6 @@ impl Link {
         self.memory = change.memory;
         backend.apply(self.port(), Some((&self.device, &self.memory)));
         self.reply(reply, backend)
-    }
-
-    /// A message that changes nothing, or nothing any more.
-    fn settle(
-        &mut self,
-        header: &Header,
-        request: &Request,
-        length: usize,
-        backend: &mut dyn Backend,
-    ) -> Result<(), Ending> {
-        let reply = answer(header, request, &self.device.state);
-        self.consume(length, reply.is_some(), backend)?;
-        self.reply(reply, backend)
-    }
-
-    /// Takes a message out of the socket. From here on nobody else can answer it.
-    fn consume(
-        &self,
-        length: usize,
-        owes_answer: bool,
-        backend: &mut dyn Backend,
-    ) -> Result<(), Ending> {
-        let revision = backend.noted(self.port()).revision;
-        backend.note(
-            self.port(),
-            Handled {
-                revision,
-                owes_answer,
-            },
-        );
-        Ok(connection::consume(self.socket(), length)?)
-    }
-
-    fn reply(&mut self, reply: Option<Vec<u8>>, backend: &mut dyn Backend) -> Result<(), Ending> {
-        if let Some(reply) = reply {
-            connection::reply(self.socket(), &reply)?;
-        }
-        self.device.state.at_hand = None;
-        let revision = self.device.state.revision;
-        backend.note(
-            self.port(),
-            Handled {
-                revision,
-                owes_answer: false,
-            },
-        );
-        Ok(())
-    }
-
-    /// Says no where the protocol has a way to, else closes the connection.
-    fn refuse(
-        &mut self,
-        incoming: &Incoming,
-        request: Option<&Request>,
-        refusal: &Refusal,
-        backend: &mut dyn Backend,
-    ) -> Result<(), Ending> {
-        let trouble = format!("{} refused: {refusal}", Name(incoming.header.code));
-        self.refusals += 1;
-        let reply = refuse(&incoming.header, request, &self.device.state);
-        match reply.filter(|_| self.refusals <= MAX_REFUSALS) {
-            Some(reply) => {
-                backend.trouble(self.port(), trouble);
-                self.consume(incoming.bytes.len(), true, backend)?;
-                self.reply(Some(reply), backend)
-            }
-            None => Err(Ending::Trouble(format!(
-                "{trouble}; the connection is closed"
-            ))),
-        }
-    }
-
-    /// Finishes what the instance before did not: it may have died after the vault had the device
-    /// and before the message was consumed, or after that and before it was answered. A front end
-    /// that waits for an answer sends nothing, so that a message in the socket tells them apart.
-    fn inherit(&mut self, backend: &mut dyn Backend) -> Result<(), Ending> {
-        let handled = backend.noted(self.port());
-        let unanswered = handled.revision < self.device.state.revision;
-        let at_hand = self.device.state.at_hand.take().filter(|_| unanswered);
-        match (connection::peek(self.socket())?, at_hand.as_deref()) {
-            (Some(next), Some(at_hand)) if next.bytes == *at_hand => {
-                let request = Request::parse(next.header.code, next.payload())
-                    .map_err(|refusal| Ending::Trouble(refusal.to_string()))?;
-                self.settle(&next.header, &request, next.bytes.len(), backend)
-            }
-            (None, _) if handled.owes_answer => Err(Ending::Trouble(
-                "the instance before died over a message, and nobody can know whether its answer \
-                 went out; the connection is closed so that the front end connects again"
-                    .into(),
-            )),
-            (Some(_) | None, _) => self.reply(None, backend),
-        }
     }
 
     fn port(&self) -> PortId {
