@@ -4,12 +4,9 @@
 //! Needs root and QEMU (scripts/packages); fails with the reason where they are missing.
 
 use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
-use vswsup_tests::demo_vm::{Interrupt, QemuSide, Scene};
+use vswsup_tests::demo_vm::{self, Interrupt, QemuSide, Scene};
 
-const PROMOTES: u64 = 20;
-const PAUSE: Duration = Duration::from_millis(100);
+const PROMOTES: u32 = 20;
 
 /// Each test wants both cores for itself.
 static TURN: Mutex<()> = Mutex::new(());
@@ -32,20 +29,21 @@ fn notices_no_promote(side: QemuSide) {
     println!("QEMU {version} as {}, booted in {boot_time:?}", side.name());
     let log = network_log(&scene);
 
-    let watch = scene.watch().unwrap();
-    for number in 1..=PROMOTES {
-        thread::sleep(PAUSE);
-        let promote = scene.promote(&never);
-        let promote = promote.unwrap_or_else(|error| panic!("promote {number}: {error}"));
-        assert_eq!(promote.term, number + 1);
-        println!("promote {number}: {promote:?}");
+    let promoted = demo_vm::promote(&scene, PROMOTES, &never, |what| println!("{what}"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    for promote in &promoted.promotes {
+        println!("{promote:?}");
     }
-    let seen = watch.finish().unwrap();
+    let seen = promoted.seen;
 
     println!("{seen:#?}");
     assert!(seen.unnoticed(), "{seen:#?}\n{}", scene.vm().log_tail());
+    assert_eq!(promoted.promotes.len(), PROMOTES as usize);
     let pings = [seen.guest_to_host.sent, seen.host_to_guest.sent];
-    assert!(pings.iter().all(|sent| *sent > 10 * PROMOTES), "{pings:?}");
+    assert!(
+        pings.iter().all(|sent| *sent > u64::from(10 * PROMOTES)),
+        "{pings:?}"
+    );
     assert_eq!(network_log(&scene), log, "the guest's kernel log");
 }
 

@@ -31,6 +31,11 @@ pub enum Error {
         /// What the supervisor and the instances wrote.
         log: String,
     },
+    /// The machine stalls again and again.
+    #[error(
+        "{0} runs in a row are void, for the machine stood still: let less run on it, and try again"
+    )]
+    TooManyVoid(u32),
     /// Ctrl-C, or SIGTERM.
     #[error("interrupted; everything that it started has ended")]
     Interrupted,
@@ -41,7 +46,11 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
-            Self::Rig(_) | Self::Guest(_) | Self::Promote { .. } | Self::Late { .. } => 1,
+            Self::Rig(_)
+            | Self::Guest(_)
+            | Self::Promote { .. }
+            | Self::Late { .. }
+            | Self::TooManyVoid(_) => 1,
         }
     }
 }

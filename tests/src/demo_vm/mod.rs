@@ -6,12 +6,13 @@
 //! its answer never comes: buffers are deep and the patience long enough for a machine that stands
 //! still for a while. What the machine does by itself is shown by a quiet run of the same length.
 //!
-//! Reading order: [`Options`], [`run`]; [`Scene`], one guest behind one switch; [`Acts`], what is done
-//! with it; [`Outcome`], what is printed.
+//! Reading order: [`Options`], [`run`]; [`Scene`], one guest behind one switch; [`promote`], what
+//! is done with it; [`Outcome`], what is printed.
 
 mod acts;
 mod error;
 mod interrupt;
+mod machine;
 mod options;
 mod outcome;
 mod progress;
@@ -20,7 +21,7 @@ mod seen;
 mod side;
 mod table;
 
-pub use acts::Acts;
+pub use acts::{Promoted, promote};
 pub use error::{Error, Result};
 pub use interrupt::Interrupt;
 pub use options::Options;
@@ -30,6 +31,7 @@ pub use seen::{Seen, Watch};
 pub use side::QemuSide;
 
 use crate::guest_vm::Artifacts;
+use acts::Acts;
 use progress::Progress;
 use std::thread;
 

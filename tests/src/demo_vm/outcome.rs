@@ -23,6 +23,8 @@ pub struct SideOutcome {
     pub boot_s: f64,
     /// Every promote, all of which succeeded.
     pub promotes: Vec<PromoteReport>,
+    /// Runs of promotes that were void and repeated, for the machine stood still.
+    pub void_runs: u32,
     /// During the promotes.
     pub promoted: Seen,
     /// During a time as long as that, in which nothing was done.

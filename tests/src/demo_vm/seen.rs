@@ -1,6 +1,7 @@
 //! What guest, host and QEMU notice while they are watched.
 
 use super::Result;
+use super::machine::MachineWatch;
 use crate::guest_vm::{GuestReport, GuestVm, GuestWatch, HostPing, PingReport};
 use serde::Serialize;
 use std::net::Ipv4Addr;
@@ -8,12 +9,15 @@ use std::time::Duration;
 
 /// Between two pings of one direction.
 const EVERY: Duration = Duration::from_millis(2);
+/// When the machine stands still for longer, rings of 1024 packets begin to run over.
+const STALL_LIMIT: Duration = Duration::from_millis(500);
 
 /// Pings in both directions, and counters of what else can be noticed.
 #[derive(Debug)]
 pub struct Watch<'vm> {
     guest: GuestWatch<'vm>,
     host: HostPing,
+    machine: MachineWatch,
 }
 
 impl<'vm> Watch<'vm> {
@@ -21,7 +25,12 @@ impl<'vm> Watch<'vm> {
     pub(super) fn start(vm: &'vm GuestVm, host: Ipv4Addr) -> Result<Self> {
         let guest = vm.watch(host, EVERY)?;
         let host = HostPing::start(vm.config().ip, EVERY)?;
-        Ok(Self { guest, host })
+        let machine = MachineWatch::start().map_err(std::io::Error::from)?;
+        Ok(Self {
+            guest,
+            host,
+            machine,
+        })
     }
 
     /// Ends it.
@@ -30,7 +39,11 @@ impl<'vm> Watch<'vm> {
     /// When guest or QEMU do not answer any more.
     pub fn finish(self) -> Result<Seen> {
         let host = self.host.finish()?;
-        Ok(Seen::new(&self.guest.finish()?, &host))
+        Ok(Seen::new(
+            &self.guest.finish()?,
+            &host,
+            self.machine.finish(),
+        ))
     }
 }
 
@@ -45,6 +58,8 @@ pub struct Seen {
     pub carrier_changes: u64,
     /// How often QEMU saw its vhost-user connection closed.
     pub disconnects: u64,
+    /// Longest time for which a CPU of the host did not let an ordinary thread run, ms.
+    pub machine_stall_ms: f64,
 }
 
 /// Pings in one direction, and back.
@@ -65,7 +80,7 @@ pub struct Pings {
 }
 
 impl Seen {
-    fn new(guest: &GuestReport, host: &PingReport) -> Self {
+    fn new(guest: &GuestReport, host: &PingReport, stall: Duration) -> Self {
         Self {
             guest_to_host: Pings {
                 sent: guest.ping_sent,
@@ -85,14 +100,35 @@ impl Seen {
             },
             carrier_changes: guest.carrier_changes,
             disconnects: guest.disconnect_events,
+            machine_stall_ms: stall.as_secs_f64() * 1000.0,
         }
     }
 
     /// Every ping was answered once, the carrier stayed, and so did the connection.
     pub fn unnoticed(&self) -> bool {
-        let kept = |pings: &Pings| pings.lost + pings.doubled + pings.refused == 0;
-        kept(&self.guest_to_host)
-            && kept(&self.host_to_guest)
-            && self.carrier_changes + self.disconnects == 0
+        self.missing() == 0 && self.kept_connection()
+    }
+
+    /// Nothing is wrong but missing pings, and the machine stood still for so long that nobody can
+    /// know whose fault they are.
+    pub fn void(&self) -> bool {
+        let stalled = self.machine_stall_ms > STALL_LIMIT.as_secs_f64() * 1000.0;
+        stalled && self.missing() > 0 && self.kept_connection()
+    }
+
+    fn missing(&self) -> u64 {
+        self.guest_to_host.missing() + self.host_to_guest.missing()
+    }
+
+    fn kept_connection(&self) -> bool {
+        let doubled = self.guest_to_host.doubled + self.host_to_guest.doubled;
+        doubled + self.carrier_changes + self.disconnects == 0
+    }
+}
+
+impl Pings {
+    /// Pings without an answer, and those that could not even be sent.
+    pub(super) fn missing(&self) -> u64 {
+        self.lost + self.refused
     }
 }

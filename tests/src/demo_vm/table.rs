@@ -1,6 +1,5 @@
 //! The result for people.
 
-use super::seen::Pings;
 use super::{Outcome, Seen, SideOutcome};
 use std::fmt::Write;
 
@@ -40,19 +39,14 @@ fn add_row(text: &mut String, side: &str, what: &str, seen: &Seen) {
         text,
         "{side:<8} {what:<12} {:>7} {:>9}     {:>7} {:>9}  {:>7.1} {:>7.1}   {:>7}  {:>11}",
         guest.sent,
-        missing(guest),
+        guest.missing(),
         host.sent,
-        missing(host),
+        host.missing(),
         guest.longest_gap_ms,
         host.longest_gap_ms,
         seen.carrier_changes,
         seen.disconnects,
     );
-}
-
-/// What the sender's own kernel did not take is missing too.
-fn missing(pings: &Pings) -> u64 {
-    pings.lost + pings.refused
 }
 
 fn summary(side: &SideOutcome) -> String {
