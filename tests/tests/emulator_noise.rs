@@ -93,12 +93,20 @@ fn the_noise_floor_through_testpmd_is_shown() {
 fn the_noise_floor_without_any_switch_is_shown() {
     let _turn = one_at_a_time();
     make_wire(["wire0", "wire1"]);
-    let plan = Plan::new()
-        .uplink("0", UplinkSpec::new(None, "wire0"))
-        .uplink("1", UplinkSpec::new(None, "wire1"))
-        .flow(FlowSpec::steady("0 to 1", "0", "1", RATE, 64))
-        .flow(FlowSpec::steady("1 to 0", "1", "0", RATE, 1518));
-    let report = run("one veth pair, both ends of it the instrument's", plan);
-    assert_plausible(&report);
-    assert_eq!(report.flows.iter().map(|flow| flow.lost).sum::<u64>(), 0);
+    for (what, plan) in [
+        ("normal", Plan::new()),
+        ("realtime", Plan::new().realtime()),
+    ] {
+        let plan = plan
+            .uplink("0", UplinkSpec::new(None, "wire0"))
+            .uplink("1", UplinkSpec::new(None, "wire1"))
+            .flow(FlowSpec::steady("0 to 1", "0", "1", RATE, 64))
+            .flow(FlowSpec::steady("1 to 0", "1", "0", RATE, 1518));
+        let report = run(
+            &format!("a veth pair, both ends the instrument's, {what}"),
+            plan,
+        );
+        assert_plausible(&report);
+        assert_eq!(report.flows.iter().map(|flow| flow.lost).sum::<u64>(), 0);
+    }
 }

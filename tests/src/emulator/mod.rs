@@ -10,6 +10,36 @@
 //! The rings are sized so that such a stall loses nothing: at 50,000 frames a second 90 ms are 4,500 frames,
 //! a guest's ring holds 8,192 and the uplink's 16,384.
 //!
+//! ```no_run
+//! use std::time::Duration;
+//! use vswsup_tests::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Socket, UplinkSpec, Window, now};
+//!
+//! # fn main() -> Result<(), vswsup_tests::emulator::Error> {
+//! let limit = Duration::from_secs(10);
+//! let plan = Plan::new()
+//!     .guest("vm1", GuestSpec::new(Socket::Client("vm1.sock".into())))
+//!     .guest("vm2", GuestSpec::new(Socket::Server("vm2.sock".into())))
+//!     .uplink("wire", UplinkSpec::new(None, "wire0"))
+//!     .flow(FlowSpec::steady("VM to VM", "vm1", "vm2", 50_000, 64))
+//!     .flow(FlowSpec::bursts("wire to VM", "wire", "vm1", 32, Duration::from_millis(1), 1518));
+//! let mut running = Instrument::start(plan)?;
+//! running.wait_for_links(limit)?;
+//! running.start_flows(limit)?;
+//!
+//! let before = now();
+//! // ... promote ...
+//! let blackout = running.flows()[0].blackout(Window::new(before, now()))?.length();
+//! running.add_guest("vm3", &GuestSpec::idle(Socket::Client("vm3.sock".into())))?;
+//!
+//! let report = running.stop()?;
+//! match report.void() {
+//!     Some(reason) => println!("void: {reason}"),
+//!     None => report.flows.iter().for_each(|flow| println!("{flow}, blackout {blackout} ns")),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Reading order: [`Plan`], [`Running`], [`Report`]; then `poll_loop`, `guest`, `split_ring`; then
 //! [`front_end`], `connection`, `connector`.
 

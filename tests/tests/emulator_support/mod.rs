@@ -9,7 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use vswsup_tests::emulator::{GuestSpec, Instrument, Plan, Running, Socket};
 
 /// How long testpmd may take until its ports forward.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Held by a test while it measures: two at a time would disturb each other.
 pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -118,6 +119,16 @@ pub(crate) fn start(plan: Plan) -> Running {
         .start_flows(START_LIMIT)
         .unwrap_or_else(|error| panic!("{error}"));
     running
+}
+
+/// Waits until a flow has tried to send this many frames: time says little on a busy machine.
+pub(crate) fn wait_for_frames(running: &Running, flow: usize, frames: u64) {
+    let counters = &running.flows()[flow].counters;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while counters.sent.get() + counters.refused.get() < frames {
+        assert!(Instant::now() < deadline, "the instrument gets no CPU");
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// Moves the test's thread into a network namespace of its own, with a veth pair that is up.
