@@ -1,6 +1,6 @@
 //! The driver's side of a split virtqueue (virtio 1.2, section 2.7), in guest memory.
 //!
-//! The ring knows heads, not buffers: [`super::rx_queue`] and [`super::tx_queue`] own those.
+//! The ring knows heads, not buffers: `rx_queue` and `tx_queue` own those.
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
