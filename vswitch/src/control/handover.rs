@@ -3,11 +3,18 @@
 use super::fault::{self, Phase};
 use super::instance::Instance;
 use crate::lane::Shared;
+use crate::port::VhostPort;
 use crate::switch::Tenure;
 use std::sync::atomic::Ordering::Release;
+use std::time::{Duration, Instant};
 use vhost_transfer::Term;
 use vhost_transfer::ledger::Predecessor;
 use vhost_transfer::message::{Aborted, Active, FromInstance, Quiesce, Refused, Released, TermRef};
+
+/// The longest that a handover waits for page tables; lanes fault in the rest.
+const PREFILL_LIMIT: Duration = Duration::from_millis(1500);
+/// Filling threads do not tell when they are done.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// What the instance is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +23,13 @@ pub(super) enum Stance {
     Warm,
     /// Its lanes wait for the lane locks.
     Standby,
+    /// As `Standby`, and page tables are filled for a handover.
+    Preparing {
+        /// The term that the handover leads to.
+        term: Term,
+        /// When it goes on with what is filled by then.
+        until: Instant,
+    },
     /// Its lanes run.
     Active,
     /// As `Active`, and no further vhost-user message is begun; `answered` once the last one is done.
@@ -32,6 +46,14 @@ impl Stance {
     pub(super) fn serves(self) -> bool {
         self == Self::Active
     }
+
+    /// Whether the lanes have their locks: then orders for a mirror are out of date.
+    pub(super) fn owns(self) -> bool {
+        match self {
+            Self::Active | Self::Quiescing { .. } => true,
+            Self::Warm | Self::Standby | Self::Preparing { .. } => false,
+        }
+    }
 }
 
 impl Instance {
@@ -44,35 +66,61 @@ impl Instance {
         self.host.say(FromInstance::StandingBy);
     }
 
-    /// Tries all that could fail later, and empties the uplink of what strayed into it.
+    /// Tries all that could fail later, and begins to fill page tables.
     pub(super) fn prepare(&mut self, term: Term) {
-        match self.try_prepare(term) {
-            Ok(()) => self.host.say(FromInstance::Prepared(TermRef { term })),
-            Err(reason) => self
+        if let Err(reason) = self.try_prepare(term) {
+            return self
                 .host
-                .say(FromInstance::Refused(Refused { term, reason })),
+                .say(FromInstance::Refused(Refused { term, reason }));
         }
-        fault::after(self.id, Phase::Prepared);
+        self.ports.values().for_each(VhostPort::prefill);
+        let until = Instant::now() + PREFILL_LIMIT;
+        self.stance = Stance::Preparing { term, until };
     }
 
-    fn try_prepare(&mut self, term: Term) -> Result<(), String> {
+    fn try_prepare(&self, term: Term) -> Result<(), String> {
         fault::at(self.id, Phase::Prepare)?;
-        if self.stance != Stance::Standby {
-            return Err(format!(
-                "instance {} is no standby, it is {:?}",
-                self.id, self.stance
-            ));
+        match self.stance {
+            Stance::Standby | Stance::Preparing { .. } => {}
+            Stance::Warm | Stance::Active | Stance::Quiescing { .. } => {
+                return Err(format!(
+                    "instance {} is no standby, it is {:?}",
+                    self.id, self.stance
+                ));
+            }
         }
-        let shared = &self.host.lanes.shared;
-        let expected = shared.ledger.handover().term().next();
+        let expected = self.host.lanes.shared.ledger.handover().term().next();
         if term != expected {
             return Err(format!(
                 "term {term} was asked for, and the next one is {expected}"
             ));
         }
+        Ok(())
+    }
+
+    /// Says that it is prepared as soon as page tables are as full as they get in time, and empties
+    /// the uplink of what strayed into it.
+    pub(super) fn prepared_when_filled(&mut self) {
+        let Stance::Preparing { term, until } = self.stance else {
+            return;
+        };
+        if Instant::now() < until && !self.ports.values().all(VhostPort::is_prefilled) {
+            return;
+        }
+        self.stance = Stance::Standby;
+        let shared = &self.host.lanes.shared;
         discard_uplink(shared);
         shared.alert.store(true, Release);
-        Ok(())
+        self.host.say(FromInstance::Prepared(TermRef { term }));
+        fault::after(self.id, Phase::Prepared);
+    }
+
+    /// When the control thread has to look after a handover that nobody wakes it for.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        match self.stance {
+            Stance::Preparing { .. } => Some(Instant::now() + LOOK_EVERY),
+            Stance::Warm | Stance::Standby | Stance::Active | Stance::Quiescing { .. } => None,
+        }
     }
 
     /// Finishes what is begun and begins nothing.
@@ -125,7 +173,11 @@ impl Instance {
         let shared = &self.host.lanes.shared;
         shared.alert.store(false, Release);
         let discarded = match self.stance {
-            Stance::Standby => discard_uplink(shared),
+            Stance::Standby | Stance::Preparing { .. } => {
+                let discarded = discard_uplink(shared);
+                self.stance = Stance::Standby;
+                discarded
+            }
             Stance::Quiescing { .. } => {
                 self.stance = Stance::Active;
                 self.serve_ports(true);

@@ -97,6 +97,7 @@ impl Instance {
             }
             self.hear_lanes()?;
             self.tick();
+            self.prepared_when_filled();
         }
         self.leave();
         Ok(())
@@ -108,11 +109,8 @@ impl Instance {
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<(), ControlError> {
-        let deadline = self
-            .ports
-            .values()
-            .filter_map(VhostPort::next_deadline)
-            .min();
+        let ports = self.ports.values().filter_map(VhostPort::next_deadline);
+        let deadline = ports.chain(self.next_look()).min();
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poll.poll(events, limit) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => Err(error.into()),

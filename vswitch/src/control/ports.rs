@@ -16,6 +16,7 @@ impl Instance {
             ToInstance::AddPort(port) => self.add_port(port, fds),
             ToInstance::RemovePort(port) => self.remove_port(port.port),
             ToInstance::Device(update) => self.mirror(update, fds),
+            ToInstance::DeviceGone(_) if self.stance.owns() => {}
             ToInstance::DeviceGone(port) => self.drop_device(port.port),
             ToInstance::Stored(stored) => self.stored(stored),
             ToInstance::StandBy => self.stand_by(),
@@ -25,6 +26,7 @@ impl Instance {
             ToInstance::Abort(term) => self.abort(term.term),
             ToInstance::Stop => return Next::Leave,
         }
+        self.prepared_when_filled();
         self.quiesced_when_settled();
         Next::GoOn
     }
@@ -105,6 +107,12 @@ impl Instance {
 
     fn adopt(&mut self, update: &DeviceUpdate, fds: Vec<OwnedFd>) -> Result<(), String> {
         fault::at(self.id, Phase::Map)?;
+        if self.stance.owns() {
+            return Err(format!(
+                "instance {} owns its devices and mirrors none",
+                self.id
+            ));
+        }
         let device = Device::unpack(&update.packed, fds).map_err(|error| error.to_string())?;
         if device.state.port != update.port {
             return Err(format!(
