@@ -49,8 +49,8 @@ fn promotes_are_measured_and_nothing_is_lost() {
     let flows = report["flows"].as_array().unwrap();
     assert_eq!(flows.len(), 3);
     for flow in flows {
-        assert!(flow["sent"].as_u64() > Some(0), "{flow}");
-        assert_eq!(flow["sent"], flow["received"], "{flow}");
+        assert!(flow["counts"]["sent"].as_u64() > Some(0), "{flow}");
+        assert_eq!(flow["counts"]["sent"], flow["counts"]["received"], "{flow}");
     }
     let by_devices = report["by_devices"].as_array().unwrap();
     let devices: Vec<_> = by_devices

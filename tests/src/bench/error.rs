@@ -1,56 +1,56 @@
 //! Why there is no result.
 
 use crate::emulator;
+use crate::rig::OperatorError;
+use nix::errno::Errno;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use vswsup::control::ClientError;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system under test could not be started, or something of it could not be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Rig(#[from] io::Error),
     /// The instrument cannot work.
     #[error("the instrument: {0}")]
     Instrument(#[from] emulator::Error),
-    /// The supervisor does not answer.
+    /// The supervisor does not do what it is asked for.
     #[error(transparent)]
-    Client(#[from] ClientError),
-    /// It answers something that the benchmark cannot go on with.
-    #[error("the supervisor was asked to {asked} and answered: {answered}")]
-    Answer {
-        /// What it was to do.
-        asked: &'static str,
-        /// What it said.
-        answered: String,
-    },
+    Operator(#[from] OperatorError),
     /// What is waited for does not come.
-    #[error("{what} after {limit:?}")]
+    #[error("{missing} after {limit:?}; the supervisor said:\n{log}")]
     Late {
         /// What is missing.
-        what: &'static str,
+        missing: &'static str,
         /// How long was waited.
         limit: Duration,
+        /// What the supervisor and the instances wrote.
+        log: String,
     },
-    /// The instrument stalls again and again.
+    /// Instrument and switch would take turns.
+    #[error("this needs two CPUs: one for the instrument, and one for what it measures")]
+    OneCpu,
+    /// The instrument fails again and again.
     #[error(
-        "{void} windows are void because the instrument stalled for more than {limit:?}: let \
-         nothing else run on this machine, and measure again"
+        "{0} measurements are void, because the instrument did not run when it should: let nothing \
+         else run on this machine, and measure again"
     )]
-    TooManyVoid {
-        /// So many.
-        void: usize,
-        /// What a stall may last.
-        limit: Duration,
-    },
+    TooManyVoid(usize),
     /// A measurement gave no value.
     #[error("not one value for {0}")]
     Empty(&'static str),
     /// The result cannot be written.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
+}
+
+impl Error {
+    /// The kernel says no.
+    pub(super) fn system(errno: Errno) -> Self {
+        Self::Rig(errno.into())
+    }
 }
 
 /// A result, or why there is none.

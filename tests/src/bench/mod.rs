@@ -4,12 +4,12 @@
 //! happening. So a promote's blackout is never quoted alone: windows with a promote and windows without,
 //! of the same length, in random order in the same run, differ in nothing else and are compared.
 //!
-//! Reading order: [`Options`]; [`run`]; `stage`, a system with flows; `windows`, what is measured;
-//! [`Report`].
+//! Reading order: [`Options`]; [`run`]; `stage`, a system with flows; `window` and `windows`, what is
+//! measured; [`Report`].
 
 mod by_devices;
+mod cpus;
 mod error;
-mod operator;
 mod options;
 mod order;
 mod report;
@@ -17,15 +17,19 @@ mod restart;
 mod stage;
 mod standby;
 mod table;
+mod toll;
+mod window;
 mod windows;
 
 pub use by_devices::DevicesReport;
 pub use error::{Error, Result};
 pub use options::Options;
-pub use report::{Comparison, FlowFigures, Report, Totals};
+pub use report::{Comparison, FlowFigures, Report};
 pub use restart::RestartReport;
 pub use standby::{StandbyReport, ThreadCpu};
-pub use windows::{Promote, Span, WindowReport};
+pub use toll::Counts;
+pub use window::{Promote, Span, WindowReport};
+pub use windows::Void;
 
 use report::Measured;
 use stage::Stage;
@@ -45,25 +49,21 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn measure(options: &Options) -> Result<Report> {
-    let measured = measure_promotes(options)?;
-    let by_devices = by_devices::measure(options)?;
+    let instrument = cpus::reserve_for_instrument()?;
+    let measured = measure_promotes(options, instrument)?;
+    let by_devices = by_devices::measure(options, instrument)?;
     Report::new(options, measured, by_devices)
 }
 
 /// The idle standby, promotes, and plain restarts, all of one system under the same flows.
-fn measure_promotes(options: &Options) -> Result<Measured> {
-    let mut stage = Stage::three_flows()?;
+fn measure_promotes(options: &Options, instrument: usize) -> Result<Measured> {
+    let mut stage = Stage::three_flows(instrument)?;
     progress("the standby idles");
     let standby = standby::measure(&stage, options.idle())?;
-    let pairs = options.runs();
-    let windows = Windows::measure(stage.running(), &stage.operator(), pairs, options.seed)?;
-    stage.running().stop_flows()?;
-    let traffic = stage.running().report();
-    stage.start_flows()?;
+    let windows = Windows::measure(&stage, options.runs(), options.seed)?;
     let restart = restart::measure(&mut stage, options.restarts())?;
     Ok(Measured {
         windows,
-        traffic,
         standby,
         restart,
     })

@@ -30,7 +30,7 @@ impl Options {
         runs as usize
     }
 
-    /// Plain restarts to measure.
+    /// Plain restarts.
     pub(super) fn restarts(&self) -> usize {
         if self.quick { 1 } else { 5 }
     }

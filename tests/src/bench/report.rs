@@ -4,10 +4,11 @@ use super::by_devices::DevicesReport;
 use super::error::{Error, Result};
 use super::options::Options;
 use super::restart::RestartReport;
-use super::stage::RATE;
+use super::stage::{FLOWS, RATE};
 use super::standby::StandbyReport;
-use super::windows::{WINDOW, WindowReport, Windows, us};
-use crate::emulator;
+use super::toll::Counts;
+use super::window::{WINDOW, WindowReport, us};
+use super::windows::{Void, Windows};
 use crate::statistics::{Difference, Summary, two_sample};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -53,8 +54,12 @@ pub struct Report {
     pub restart: RestartReport,
     /// The idle standby.
     pub standby: StandbyReport,
-    /// What else was counted.
-    pub totals: Totals,
+    /// All frames of all flows, while there were promotes.
+    pub counts: Counts,
+    /// Batches of windows that were measured again, and why.
+    pub void: Vec<Void>,
+    /// Promotes that took longer than their window, which was extended.
+    pub overran: usize,
     /// How the promotes were asked for.
     pub trigger: &'static str,
     /// Decided the order of the windows.
@@ -81,19 +86,9 @@ pub struct Comparison {
 #[derive(Debug, Clone, Serialize)]
 pub struct FlowFigures {
     /// Its name.
-    pub name: String,
-    /// Frames sent.
-    pub sent: u64,
-    /// Frames that arrived, each counted once.
-    pub received: u64,
-    /// Frames that did not arrive.
-    pub lost: u64,
-    /// Frames that arrived twice.
-    pub doubled: u64,
-    /// Frames that were overtaken.
-    pub reordered: u64,
-    /// vhost-user connections of its two ends that were closed.
-    pub disconnects: u64,
+    pub name: &'static str,
+    /// Its frames.
+    pub counts: Counts,
     /// Its longest gap in a window with a promote, µs.
     pub blackout_us: Summary,
     /// Its longest gap in a window without, µs.
@@ -102,25 +97,9 @@ pub struct FlowFigures {
     pub comparison: Comparison,
 }
 
-/// Counts that should be 0 or small, and say how far the figures can be trusted.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Totals {
-    /// Windows in which the instrument stalled for too long; they were repeated.
-    pub void_windows: usize,
-    /// Promotes that took longer than their window, which was extended.
-    pub overran: usize,
-    /// Frames that the instrument's full rings did not take.
-    pub refused: u64,
-    /// Frames that the instrument did not send because it was late.
-    pub skipped: u64,
-    /// Frames changed on the way.
-    pub corrupted: u64,
-}
-
 /// What one system showed.
 pub(super) struct Measured {
     pub(super) windows: Windows,
-    pub(super) traffic: emulator::Report,
     pub(super) standby: StandbyReport,
     pub(super) restart: RestartReport,
 }
@@ -133,45 +112,37 @@ impl Report {
     ) -> Result<Self> {
         let Measured {
             windows,
-            traffic,
             standby,
             restart,
         } = measured;
         let (blackouts, noise) = (windows.blackouts(), windows.noise());
         let blackout_us = summary(&blackouts)?;
-        let sum = |of: fn(&emulator::FlowReport) -> u64| traffic.flows.iter().map(of).sum::<u64>();
-        let totals = windows
-            .promoted()
-            .map(|(_, promote)| promote.report.total_us as f64);
+        let counts = windows.toll.total();
         Ok(Self {
             runs: blackouts.len(),
             blackout_us,
             freeze_us: summary(&windows.freezes())?,
             noise_us: summary(&noise)?,
             restart_us: restart.blackout_us,
-            lost: sum(|flow| flow.lost),
-            doubled: sum(|flow| flow.doubled),
-            reordered: sum(|flow| flow.reordered),
-            disconnects: traffic.endpoints.iter().map(|end| end.disconnects).sum(),
+            lost: counts.lost,
+            doubled: counts.doubled,
+            reordered: counts.reordered,
+            disconnects: windows.toll.disconnects,
             by_devices,
             comparison: compare(&noise, &blackouts)?,
             restart_by_promote: restart.blackout_us.median / blackout_us.median,
-            flows: flows(&traffic, &windows)?,
-            total_us: summary(&totals.collect::<Vec<_>>())?,
+            flows: flows(&windows)?,
+            total_us: summary(&windows.totals())?,
             phases_us: phases(&windows)?,
             restart,
             standby,
-            totals: Totals {
-                void_windows: windows.void,
-                overran: windows
-                    .kept
-                    .iter()
-                    .filter(|window| window.length_us > us(WINDOW))
-                    .count(),
-                refused: sum(|flow| flow.refused),
-                skipped: sum(|flow| flow.skipped),
-                corrupted: sum(|flow| flow.corrupted),
-            },
+            counts,
+            void: windows.void,
+            overran: windows
+                .kept
+                .iter()
+                .filter(|window| window.length_us > us(WINDOW))
+                .count(),
             trigger: TRIGGER,
             seed: options.seed,
             window_ms: WINDOW / 1_000_000,
@@ -181,33 +152,29 @@ impl Report {
     }
 }
 
-fn flows(traffic: &emulator::Report, windows: &Windows) -> Result<Vec<FlowFigures>> {
-    let figures = |(place, flow): (usize, &emulator::FlowReport)| {
+fn flows(windows: &Windows) -> Result<Vec<FlowFigures>> {
+    let figures = |(place, (name, counts)): (usize, (&&'static str, &Counts))| {
         let gap = |window: &WindowReport| window.gaps[place].length_us;
-        let blackouts: Vec<f64> = windows.promoted().map(|(window, _)| gap(window)).collect();
+        let blackouts: Vec<f64> = windows.promoted().map(gap).collect();
         let noise: Vec<f64> = windows.quiet().map(gap).collect();
         Ok(FlowFigures {
-            name: flow.name.clone(),
-            sent: flow.sent,
-            received: flow.received,
-            lost: flow.lost,
-            doubled: flow.doubled,
-            reordered: flow.reordered,
-            disconnects: flow.disconnects,
+            name,
+            counts: *counts,
             blackout_us: summary(&blackouts)?,
             noise_us: summary(&noise)?,
             comparison: compare(&noise, &blackouts)?,
         })
     };
-    traffic.flows.iter().enumerate().map(figures).collect()
+    let flows = FLOWS.iter().zip(&windows.toll.flows);
+    flows.enumerate().map(figures).collect()
 }
 
 fn phases(windows: &Windows) -> Result<BTreeMap<String, Summary>> {
     let mut times = BTreeMap::<String, Vec<f64>>::new();
-    let phases = windows
+    let promotes = windows
         .promoted()
-        .flat_map(|(_, promote)| &promote.report.phases);
-    for phase in phases {
+        .filter_map(|window| window.promote.as_ref());
+    for phase in promotes.flat_map(|promote| &promote.report.phases) {
         times
             .entry(phase.name.clone())
             .or_default()

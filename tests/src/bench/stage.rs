@@ -1,53 +1,66 @@
 //! A running system with guests and flows, ready to be measured.
 
-use super::error::Result;
-use super::operator::Operator;
-use crate::emulator::{FlowSpec, Instrument, Plan, Running};
-use crate::rig::{Rig, RigConfig};
-use std::time::Duration;
+use super::error::{Error, Result};
+use super::toll::Toll;
+use crate::emulator::{FlowSpec, Instrument, Plan, Running, Window};
+use crate::rig::{Operator, Rig, RigConfig};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Frames a second of each flow.
 pub(super) const RATE: u32 = 50_000;
 const WIRE_SIZE: u16 = 64;
-/// How long devices may take to be up, or a path to be open: 255 of them connect one by one.
+/// A stall of the instrument beyond this is more than its rings hold at [`RATE`].
+const STALL_LIMIT: Duration = Duration::from_millis(90);
+/// How long anything may take that is waited for: 255 devices connect one by one.
 const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 const WIRE: &str = "wire";
+/// Names of the three flows, in the order in which they are reported.
+pub(super) const FLOWS: [&str; 3] = ["VM to VM", "uplink to VM", "VM to uplink"];
 
 /// The guests and the instrument end before the system does.
 pub(super) struct Stage {
     running: Running,
+    operator: Operator,
     rig: Rig,
     devices: usize,
 }
 
 impl Stage {
-    /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink.
-    pub(super) fn three_flows() -> Result<Self> {
+    /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink. The
+    /// instrument runs on CPU `instrument`.
+    pub(super) fn three_flows(instrument: usize) -> Result<Self> {
         let flows = [
-            ("VM to VM", "vm1", "vm2"),
-            ("uplink to VM", WIRE, "vm2"),
-            ("VM to uplink", "vm1", WIRE),
+            (FLOWS[0], "vm1", "vm2"),
+            (FLOWS[1], WIRE, "vm2"),
+            (FLOWS[2], "vm1", WIRE),
         ];
-        Self::start(2, 2, &flows)
+        Self::start(instrument, 2, 2, &flows)
     }
 
-    /// One guest with a flow from and to the uplink, and `devices - 1` that only are there. The
-    /// traffic is the same for any number of devices.
-    pub(super) fn with_devices(devices: usize) -> Result<Self> {
-        let flows = [("uplink to VM", WIRE, "vm1"), ("VM to uplink", "vm1", WIRE)];
-        Self::start(devices, 1, &flows)
+    /// One guest with a flow from the uplink and one to it, and `devices - 1` guests that only are
+    /// there. The traffic is the same for any number of devices.
+    pub(super) fn with_devices(instrument: usize, devices: usize) -> Result<Self> {
+        let flows = [(FLOWS[1], WIRE, "vm1"), (FLOWS[2], "vm1", WIRE)];
+        Self::start(instrument, devices, 1, &flows)
     }
 
-    /// `busy` of the `devices` carry flows.
-    fn start(devices: usize, busy: usize, flows: &[(&str, &str, &str)]) -> Result<Self> {
+    /// Of the `devices` the first `busy` carry flows.
+    fn start(
+        instrument: usize,
+        devices: usize,
+        busy: usize,
+        flows: &[(&str, &str, &str)],
+    ) -> Result<Self> {
         let rig = Rig::start(&RigConfig::guests(devices))?;
-        let mut plan = Plan::new().uplink(WIRE, rig.wire());
+        let mut plan = Plan::new().cpu(instrument).uplink(WIRE, rig.wire());
         for number in 1..=devices {
-            let idle = number > busy;
-            let spec = if idle {
-                rig.idle_guest(number)
-            } else {
+            let carries = number <= busy;
+            let spec = if carries {
                 rig.guest(number)
+            } else {
+                rig.idle_guest(number)
             };
             plan = plan.guest(&format!("vm{number}"), spec);
         }
@@ -56,13 +69,14 @@ impl Stage {
         }
         let running = Instrument::start(plan)?;
         running.wait_for_links(PATIENCE)?;
+        let operator = rig.operator();
         let stage = Self {
             running,
+            operator,
             rig,
             devices,
         };
-        stage.operator().wait_for_spare(PATIENCE)?;
-        stage.start_flows()?;
+        stage.wait_for_spare()?;
         Ok(stage)
     }
 
@@ -71,23 +85,66 @@ impl Stage {
         Ok(self.running.start_flows(PATIENCE)?)
     }
 
+    /// Waits until a promote would succeed.
+    pub(super) fn wait_for_spare(&self) -> Result<()> {
+        self.wait("no spare", || self.operator.has_spare())
+    }
+
+    /// Waits until something is done.
+    ///
+    /// # Errors
+    /// [`Error::Late`] with what is `missing` then.
+    pub(super) fn wait(&self, missing: &'static str, mut done: impl FnMut() -> bool) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while !done() {
+            if Instant::now() > until {
+                let (limit, log) = (PATIENCE, self.rig.supervisor().log());
+                return Err(Error::Late {
+                    missing,
+                    limit,
+                    log,
+                });
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Why what was counted in `window` says nothing about the switch, if so.
+    pub(super) fn void(&self, window: Window, toll: &Toll) -> Option<String> {
+        let stall = self.running.stalls().longest(window).length();
+        if u128::from(stall) > STALL_LIMIT.as_nanos() {
+            Some(format!(
+                "the instrument stalled for {} ms",
+                stall / 1_000_000
+            ))
+        } else if toll.overflowed > 0 {
+            Some(format!(
+                "the instrument's ring overflowed by {}",
+                toll.overflowed
+            ))
+        } else {
+            None
+        }
+    }
+
     /// The instrument.
     pub(super) fn running(&self) -> &Running {
         &self.running
     }
 
-    /// The system.
-    pub(super) fn rig_mut(&mut self) -> &mut Rig {
-        &mut self.rig
+    /// Asks for promotes.
+    pub(super) fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// Stops the switch and starts it again, and returns as soon as it is being started.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        Ok(self.rig.supervisor_mut().restart()?)
     }
 
     /// Devices of all guests.
     pub(super) fn devices(&self) -> usize {
         self.devices
-    }
-
-    /// The one who asks for promotes.
-    pub(super) fn operator(&self) -> Operator {
-        Operator::new(self.rig.control_socket())
     }
 }

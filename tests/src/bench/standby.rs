@@ -48,11 +48,13 @@ pub struct ThreadCpu {
 pub(super) fn measure(stage: &Stage, time: Duration) -> Result<StandbyReport> {
     let status = stage.operator().status()?;
     let (standby, supervisor) = (standby_of(&status)?, status.supervisor_pid);
+    stage.start_flows()?;
     let began = Instant::now();
     let before = [usage(standby)?, usage(supervisor)?];
     thread::sleep(time);
     let after = [usage(standby)?, usage(supervisor)?];
     let seconds = began.elapsed().as_secs_f64();
+    stage.running().stop_flows()?;
     let threads = spent(&before[0], &after[0], seconds);
     let memory = Memory::of(standby)?;
     Ok(StandbyReport {

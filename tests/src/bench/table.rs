@@ -1,7 +1,8 @@
 //! The result, for people.
 
 use super::report::{Comparison, Report};
-use super::windows::WindowReport;
+use super::window::WindowReport;
+use super::windows::Void;
 use crate::statistics::Summary;
 use std::fmt::{self, Display, Formatter};
 
@@ -66,8 +67,8 @@ impl Report {
             f,
             "\nrestart by promote: {:.0} times longer. Restarts lost {} frames, refused {}, closed {} connections.",
             self.restart_by_promote,
-            self.restart.lost,
-            self.restart.refused,
+            self.restart.counts.lost,
+            self.restart.counts.refused,
             self.restart.disconnects
         )?;
         writeln!(
@@ -175,12 +176,30 @@ impl Report {
     }
 
     fn trust(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let totals = &self.totals;
-        write!(
+        let counts = &self.counts;
+        writeln!(
             f,
-            "void windows, repeated: {}; promotes longer than their window: {}; frames refused {}, skipped {}, corrupted {}",
-            totals.void_windows, totals.overran, totals.refused, totals.skipped, totals.corrupted
-        )
+            "frames: sent {}, received {}, refused {}, skipped {}, corrupted {}; promotes longer than \
+             their window: {}",
+            counts.sent,
+            counts.received,
+            counts.refused,
+            counts.skipped,
+            counts.corrupted,
+            self.overran
+        )?;
+        let by_devices = self.by_devices.iter().flat_map(|one| &one.void);
+        let void: Vec<&Void> = self
+            .void
+            .iter()
+            .chain(&self.restart.void)
+            .chain(by_devices)
+            .collect();
+        write!(f, "void, and measured again: {}", void.len())?;
+        for Void { reason, lost } in void {
+            write!(f, "\n  {reason}; {lost} frames lost in it")?;
+        }
+        Ok(())
     }
 }
 
