@@ -70,7 +70,7 @@ fn sorted(values: &[f64]) -> Vec<f64> {
 fn median(sorted: &[f64]) -> Option<f64> {
     let upper = sorted.get(sorted.len() / 2)?;
     let lower = sorted[(sorted.len() - 1) / 2];
-    Some(lower + (upper - lower) / 2.0)
+    Some(lower.midpoint(*upper))
 }
 
 fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {

@@ -50,6 +50,7 @@ fn moved(blackout_us: f64, lost: u64, reconnects: u64) -> Measured {
     Measured {
         flows: [1.0, 0.9, 0.8].map(flow).to_vec(),
         freeze_us: None,
+        stall_us: blackout_us / 2.0,
         reconnects,
         trace: trace(blackout_us),
     }

@@ -55,6 +55,8 @@ pub(super) struct Measured {
     pub(super) flows: Vec<FlowMeasured>,
     /// From the old lanes' last burst to the new lanes' first, µs, if the supervisor tells.
     pub(super) freeze_us: Option<f64>,
+    /// Longest time that the instrument itself did not run in the blackout's window, µs.
+    pub(super) stall_us: f64,
     /// vhost-user connections that were made again.
     pub(super) reconnects: u64,
     /// Its picture.

@@ -54,8 +54,10 @@ use std::path::Path;
 pub fn run(options: &Options) -> Result<Verdict> {
     let interrupt = Interrupt::on_signals()?;
     let mut progress = Progress::on_stderr();
-    let recording = Script::new(options, &interrupt, &mut progress).play()?;
+    let recording = Script::new(options, &interrupt, &mut progress).play();
     progress.end();
+    interrupt.check()?; // What fails after Ctrl-C fails because of it.
+    let recording = recording?;
     let outcome = Outcome::new(options, &recording);
     write_picture(&options.svg, &picture::draw(&outcome, &recording))?;
     match options.json {

@@ -22,6 +22,9 @@ pub struct Outcome {
     pub noise_us: Summary,
     /// From the old lanes' last burst to the new lanes' first, as the instances tell.
     pub freeze_us: Option<Summary>,
+    /// Longest time in each promote's window that the instrument itself did not run, from 100 µs on: a
+    /// blackout of this length is the machine's, not the promote's.
+    pub stall_us: Summary,
     /// One promote that closes the connections, so that guests connect again.
     pub reconnect: MoveOutcome,
     /// One plain restart of the whole switch.
@@ -51,6 +54,8 @@ pub struct FlowOutcome {
 /// One move.
 #[derive(Clone, Debug, Serialize)]
 pub struct MoveOutcome {
+    /// Longest time that the instrument itself did not run meanwhile, from 100 µs on.
+    pub stall_us: f64,
     /// vhost-user connections made again, all guests.
     pub reconnects: u64,
     /// Each flow.
@@ -96,6 +101,7 @@ impl Outcome {
             .iter()
             .filter_map(|promote| promote.freeze_us)
             .collect();
+        let stalls: Vec<f64> = promotes.iter().map(|promote| promote.stall_us).collect();
         Self {
             promotes: promotes.len() as u32,
             rate: options.rate,
@@ -103,6 +109,7 @@ impl Outcome {
             flows: flows_over(promotes),
             noise_us: summary(&noise),
             freeze_us: Summary::of(&freezes),
+            stall_us: summary(&stalls),
             reconnect: MoveOutcome::new(&recording.reconnect),
             restart: MoveOutcome::new(&recording.restart),
             void_runs: recording.voids.len(),
@@ -128,6 +135,7 @@ impl Outcome {
 impl MoveOutcome {
     fn new(measured: &Measured) -> Self {
         Self {
+            stall_us: measured.stall_us,
             reconnects: measured.reconnects,
             flows: flows_over(std::slice::from_ref(measured)),
         }
@@ -186,7 +194,7 @@ mod tests {
         let json = json(&made_up::outcome());
         assert_eq!(json["promotes"], 5);
         assert_eq!(json["void_runs"], 1);
-        for summary in [&json["noise_us"], &json["freeze_us"]] {
+        for summary in [&json["noise_us"], &json["freeze_us"], &json["stall_us"]] {
             assert_summary(summary);
         }
         for moves in [

@@ -19,8 +19,9 @@ pub(super) fn of(outcome: &Outcome) -> String {
 
 fn introduction(outcome: &Outcome) -> String {
     format!(
-        "Three flows of {} frames of {} bytes a second. Blackout: the longest gap between two arrivals, in µs;\n\
-         one frame is sent every {} µs.",
+        "Three flows of {} frames of {} bytes a second. Below, in µs: the blackout of each flow, which is its\n\
+         longest gap between two arrivals (a frame is sent every {} µs); stall, how long the instrument itself\n\
+         did not run meanwhile; freeze, from the old lanes' last burst to the new lanes' first.",
         number(f64::from(outcome.rate)),
         outcome.frame_size,
         number(1e6 / f64::from(outcome.rate)),
@@ -30,7 +31,14 @@ fn introduction(outcome: &Outcome) -> String {
 fn grid(outcome: &Outcome) -> Grid {
     let titles = FLOWS.iter().map(|flow| flow.title);
     let mut header = vec![""];
-    header.extend(titles.chain(["freeze", "lost", "doubled", "reordered", "reconnects"]));
+    header.extend(titles.chain([
+        "stall",
+        "freeze",
+        "lost",
+        "doubled",
+        "reordered",
+        "reconnects",
+    ]));
     let mut grid = Grid::new(&header);
     for each in &outcome.each_promote {
         grid.row(move_row(
@@ -83,7 +91,7 @@ fn move_row(name: &str, moved: &MoveOutcome, freeze_us: Option<f64>) -> Vec<Stri
     [name.to_owned()]
         .into_iter()
         .chain(gaps)
-        .chain([freeze])
+        .chain([number(moved.stall_us), freeze])
         .chain(counts)
         .collect()
 }
@@ -100,7 +108,7 @@ fn promotes_row(outcome: &Outcome, name: &str, part: Part) -> Vec<String> {
     [format!("promotes, {name}")]
         .into_iter()
         .chain(gaps)
-        .chain([freeze])
+        .chain([number(part(&outcome.stall_us)), freeze])
         .collect()
 }
 
@@ -194,13 +202,15 @@ mod tests {
         };
         assert_eq!(
             row("promote 4"),
-            ["1,200", "1,080", "960", "300", "0", "0", "0", "0"]
+            ["1,200", "1,080", "960", "600", "300", "0", "0", "0", "0"]
         );
-        assert_eq!(row("promotes, median"), ["80", "72", "64", "20"]);
+        assert_eq!(row("promotes, median"), ["80", "72", "64", "40", "20"]);
         assert_eq!(row("no promote, max"), ["40", "36", "32"]);
         assert_eq!(
             row("plain restart"),
-            ["612,345", "551,110", "489,876", "90,000", "0", "0", "3"]
+            [
+                "612,345", "551,110", "489,876", "306,172", "90,000", "0", "0", "3"
+            ]
         );
         assert!(
             text.contains("5 promotes under 150,000 frames, nobody noticed"),

@@ -172,7 +172,8 @@ fn spawn(vswsup: &Path, config: &Path, dir: &Path) -> io::Result<Child> {
     command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
-        .stderr(log);
+        .stderr(log)
+        .process_group(0); // Ctrl-C is for who started the rig, who then stops it.
     // SAFETY: prctl(2) is async-signal-safe, and nothing else is done between fork and exec.
     unsafe { command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?)) };
     command.spawn()

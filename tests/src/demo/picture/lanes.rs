@@ -11,6 +11,8 @@ const BETWEEN: f64 = 26.0;
 const FIRST_LANE: f64 = 58.0;
 /// What a lane's name and its number need above the packets.
 const HEADROOM: f64 = 3.0;
+/// Packets in a step that are drawn as none: a single one must be seen.
+const FLOOR: f64 = 0.25;
 /// Height of a line of small text.
 const LINE: f64 = 12.0;
 const GAP_COLOUR: &str = "#1b1f24";
@@ -24,10 +26,10 @@ pub(super) fn draw(canvas: &mut Canvas, x: Span, top: f64, title: &str, trace: &
     );
     canvas.text(x.from, top + 20.0, Anchor::Start, Style::Body, &steps);
     let panel = Panel::new(x, top + FIRST_LANE, trace);
+    panel.moments(canvas);
     for (place, flow) in trace.flows.iter().enumerate() {
         panel.lane(canvas, place, flow);
     }
-    panel.moments(canvas);
     panel.time_axis(canvas);
 }
 
@@ -35,7 +37,7 @@ struct Panel<'a> {
     trace: &'a Trace,
     x: Linear,
     top: f64,
-    /// Packets a second, from half a packet in a step; its pixels are those of the first lane.
+    /// Packets a second; its pixels are those of the first lane.
     rate: Log,
 }
 
@@ -59,7 +61,7 @@ impl<'a> Panel<'a> {
             },
             top,
             rate: Log {
-                values: Span::new(a_packet / 2.0, most * HEADROOM),
+                values: Span::new(a_packet * FLOOR, most * HEADROOM),
                 pixels: Span::new(top + LANE, top),
             },
         }

@@ -112,6 +112,7 @@ impl Round<'_> {
         Ok(Attempt::Valid(Measured {
             flows: flows.collect::<Result<_>>()?,
             freeze_us: self.moved.freeze_us,
+            stall_us: us(self.after.stalls.longest(self.moved.window()).length()),
             reconnects: reconnects(self.after) - reconnects(self.before),
             trace: self.trace(shortest_step)?,
         }))
