@@ -57,7 +57,7 @@ impl RigConfig {
 }
 
 /// Frames that the instances' af_packet rings hold: at 50,000 a second more than 90 ms.
-const UPLINK_FRAMES: u32 = 8192;
+const UPLINK_FRAMES: u32 = 16384;
 /// How long two instances may take to be warm on a busy machine.
 const READY: Duration = Duration::from_secs(60);
 

@@ -17,8 +17,10 @@ use vhost_transfer::{PortId, Term};
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
 /// How long a lane that let go waits for its successor before it takes the lock back.
 const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
-/// The longest a lane drains its uplink; by then a NIC that was steered away delivers nothing.
-const DRAIN_LIMIT: Duration = Duration::from_millis(20);
+/// The most packets that a lane drains from its uplink: more than a receive ring holds, so that
+/// only a NIC which was not steered away delivers so many. A limit in time would cut short the
+/// drain of a lane that was not scheduled, and lose what it had left.
+const DRAIN_LIMIT: u64 = 1 << 17;
 /// Rounds between two looks at the clock for address aging.
 const ROUNDS_PER_CLOCK: u64 = 1024;
 
@@ -208,20 +210,19 @@ impl Worker {
 /// The emptying of an uplink from which the NIC was steered away.
 #[derive(Default)]
 struct Drain {
-    began: Option<Instant>,
     quiet_since: Option<Instant>,
     packets: u64,
 }
 
 impl Drain {
+    /// Whether nothing has come for `quiet_for`, after a round in which `from_uplink` packets came.
     fn is_over(&mut self, from_uplink: usize, quiet_for: Duration) -> bool {
         let now = Instant::now();
-        let began = *self.began.get_or_insert(now);
         if from_uplink > 0 {
             self.packets += from_uplink as u64;
-            self.quiet_since = None;
+            self.quiet_since = Some(now);
         }
         let quiet_since = *self.quiet_since.get_or_insert(now);
-        now - quiet_since >= quiet_for || now - began >= DRAIN_LIMIT
+        now - quiet_since >= quiet_for || self.packets >= DRAIN_LIMIT
     }
 }
