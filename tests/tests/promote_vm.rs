@@ -4,9 +4,13 @@
 //! Needs root and QEMU (scripts/packages); fails with the reason where they are missing.
 
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 use vswsup_tests::demo_vm::{self, Interrupt, QemuSide, Scene};
 
 const PROMOTES: u32 = 20;
+/// The guest's kernel tells of its link a little later than it uses it.
+const LOG_LIMIT: Duration = Duration::from_secs(10);
 
 /// Each test wants both cores for itself.
 static TURN: Mutex<()> = Mutex::new(());
@@ -47,8 +51,23 @@ fn notices_no_promote(side: QemuSide) {
     assert_eq!(network_log(&scene), log, "the guest's kernel log");
 }
 
-/// What the guest's kernel has said of its network device.
+/// What the guest's kernel has said of its network device, the beginning included.
 fn network_log(scene: &Scene) -> String {
-    let log = scene.vm().kernel_log().unwrap();
-    log.lines().filter(|line| line.contains("eth0")).collect()
+    let until = Instant::now() + LOG_LIMIT;
+    loop {
+        let log = scene.vm().kernel_log().unwrap();
+        let of_device = log.lines().filter(|line| line.contains("eth0"));
+        let of_device: Vec<_> = of_device.collect();
+        if of_device
+            .iter()
+            .any(|line| line.ends_with("link becomes ready"))
+        {
+            return of_device.join("\n");
+        }
+        assert!(
+            Instant::now() < until,
+            "the guest never says that eth0 is ready:\n{log}"
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Scene {
     vm: GuestVm,
     rig: Rig,
+    side: QemuSide,
 }
 
 impl Scene {
@@ -36,10 +37,24 @@ impl Scene {
         };
         let rig = Rig::start_without_waiting(&config)?;
         wait_for_spare(&rig, interrupt)?;
+        Self::boot(rig, side, interrupt)
+    }
+
+    /// Kills QEMU and starts another one in its place, for the same port of the same switch.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn with_another_guest(self, interrupt: &Interrupt) -> Result<Self> {
+        let Self { vm, rig, side } = self;
+        drop(vm);
+        Self::boot(rig, side, interrupt)
+    }
+
+    fn boot(rig: Rig, side: QemuSide, interrupt: &Interrupt) -> Result<Self> {
         let mut guest = GuestVmConfig::new(rig.socket(1), side.socket_mode(), rig.dir());
         guest.nic_options = DEEP_RINGS.map(str::to_owned).to_vec();
         let vm = GuestVm::spawn(guest)?.wait_ready_unless(|| interrupt.raised())?;
-        let scene = Self { vm, rig };
+        let scene = Self { vm, rig, side };
         scene.wait_until_connected(interrupt)?;
         wait_for_spare(&scene.rig, interrupt)?;
         Ok(scene)

@@ -3,22 +3,29 @@
 use super::{Outcome, Seen, SideOutcome};
 use std::fmt::Write;
 
-const HEAD: &str = "\
-                          guest → host          host → guest       longest gap   carrier
-QEMU is  what            sent      lost        sent      lost    guest    host   changes  disconnects
-";
-
 pub(super) fn of(outcome: &Outcome) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = head();
     for side in outcome.sides() {
         add_side(&mut text, side);
     }
-    text += "Gaps in ms: the longest time in which no ping was answered.\n";
+    text += "Pings every 2 ms in both directions; a gap is the longest time in which none was answered.\n";
     text += match outcome.unnoticed() {
         true => "Neither guest nor host nor QEMU noticed a promote.\n",
         false => "A promote was NOTICED.\n",
     };
     text
+}
+
+fn head() -> String {
+    let groups = format!(
+        "{:<22}{:^17}   {:^17}   {:^17}\n",
+        "", "guest → host", "host → guest", "longest gap/ms"
+    );
+    let columns = format!(
+        "{:<8} {:<12} {:>8} {:>8}   {:>8} {:>8}   {:>8} {:>8}   {:>7} {:>11}\n",
+        "QEMU is", "", "sent", "lost", "sent", "lost", "guest", "host", "carrier", "disconnects",
+    );
+    groups + &columns
 }
 
 fn add_side(text: &mut String, side: &SideOutcome) {
@@ -30,14 +37,14 @@ fn add_side(text: &mut String, side: &SideOutcome) {
     add_row(text, name, &promotes, &side.promoted);
     add_row(text, "", "nothing", &side.quiet);
     add_row(text, "", "restart", &side.restarted);
-    let _ = writeln!(text, "         {}\n", summary(side));
+    let _ = writeln!(text, "{:<8} {}\n", "", summary(side));
 }
 
 fn add_row(text: &mut String, side: &str, what: &str, seen: &Seen) {
     let (guest, host) = (&seen.guest_to_host, &seen.host_to_guest);
     let _ = writeln!(
         text,
-        "{side:<8} {what:<12} {:>7} {:>9}     {:>7} {:>9}  {:>7.1} {:>7.1}   {:>7}  {:>11}",
+        "{side:<8} {what:<12} {:>8} {:>8}   {:>8} {:>8}   {:>8.1} {:>8.1}   {:>7} {:>11}",
         guest.sent,
         guest.missing(),
         host.sent,

@@ -3,7 +3,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::agent::Agent;
+use serde_json::json;
+
+use super::agent::{Agent, Deadline};
 use super::qemu::{self, Paths};
 use super::{
     CommandOutcome, GuestPing, GuestVmConfig, GuestVmError, GuestWatch, Process, QemuVersion, Qmp,
@@ -95,6 +97,22 @@ impl GuestVm {
     /// Starts pings from the guest and counts from now on what guest and QEMU notice.
     pub fn watch(&self, target: Ipv4Addr, interval: Duration) -> Result<GuestWatch<'_>> {
         GuestWatch::start(self, target, interval)
+    }
+
+    /// Resets the machine, which boots again, and waits as for its first boot. Carrier changes count
+    /// from 0 again.
+    pub fn reset(&self) -> Result<()> {
+        self.qmp
+            .execute("set-action", json!({ "reboot": "reset" }))?;
+        self.qmp.execute("system_reset", json!({}))?;
+        let deadline = Deadline::after(self.config.boot_limit);
+        lock(&self.agent)
+            .wait_ready(deadline, || Ok(()))
+            .map_err(|error| error.with_log(&self.paths.tail()))?;
+        while !self.has_carrier()? {
+            deadline.check("a carrier of eth0")?;
+        }
+        Ok(())
     }
 
     /// QEMU's machine protocol.
