@@ -66,10 +66,16 @@ pub(super) struct Measured {
 impl Measured {
     /// The longest blackout of its flows, µs.
     pub(super) fn blackout_us(&self) -> f64 {
-        self.flows
-            .iter()
-            .map(|flow| flow.blackout_us)
-            .fold(0.0, f64::max)
+        self.longest(|flow| flow.blackout_us)
+    }
+
+    /// The longest gap of its flows without a move, µs.
+    pub(super) fn noise_us(&self) -> f64 {
+        self.longest(|flow| flow.noise_us)
+    }
+
+    fn longest(&self, gap: fn(&FlowMeasured) -> f64) -> f64 {
+        self.flows.iter().map(gap).fold(0.0, f64::max)
     }
 }
 

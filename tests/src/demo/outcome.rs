@@ -3,9 +3,11 @@
 use super::counts::Counts;
 use super::measured::{FLOWS, Measured, Recording};
 use super::options::Options;
-use crate::statistics::Summary;
+use crate::statistics::{Difference, Summary, two_sample};
 use serde::Serialize;
 use std::process::ExitCode;
+
+const AT_LEAST_ONE: &str = "a run has at least one promote";
 
 /// What the demo showed. All times are microseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +22,8 @@ pub struct Outcome {
     pub flows: Vec<FlowOutcome>,
     /// Longest gaps of windows without a move, as long and as many as those with a promote, all flows.
     pub noise_us: Summary,
+    /// The longest blackout of each promote against the longest gap of each window without one.
+    pub promote_against_noise: Difference,
     /// From the old lanes' last burst to the new lanes' first, as the instances tell.
     pub freeze_us: Option<Summary>,
     /// Longest time in each promote's window that the instrument itself did not run, from 100 µs on: a
@@ -108,6 +112,7 @@ impl Outcome {
             frame_size: options.frame_size,
             flows: flows_over(promotes),
             noise_us: summary(&noise),
+            promote_against_noise: difference(promotes),
             freeze_us: Summary::of(&freezes),
             stall_us: summary(&stalls),
             reconnect: MoveOutcome::new(&recording.reconnect),
@@ -176,8 +181,14 @@ fn flows_over(moves: &[Measured]) -> Vec<FlowOutcome> {
     (0..FLOWS.len()).map(one).collect()
 }
 
+fn difference(promotes: &[Measured]) -> Difference {
+    let [blackouts, noise] = [Measured::blackout_us, Measured::noise_us]
+        .map(|longest| promotes.iter().map(longest).collect::<Vec<f64>>());
+    two_sample(&blackouts, &noise).expect(AT_LEAST_ONE)
+}
+
 fn summary(values: &[f64]) -> Summary {
-    Summary::of(values).expect("a run has at least one promote")
+    Summary::of(values).expect(AT_LEAST_ONE)
 }
 
 #[cfg(test)]

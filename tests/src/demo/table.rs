@@ -7,6 +7,9 @@ use super::outcome::{MoveOutcome, Outcome, Verdict};
 use crate::statistics::Summary;
 use grid::Grid;
 
+/// Two samples of one kind are farther apart in one of twenty cases.
+const DISTINCT: f64 = 0.05;
+
 /// The whole text, with a line feed at its end.
 pub(super) fn of(outcome: &Outcome) -> String {
     format!(
@@ -113,27 +116,43 @@ fn promotes_row(outcome: &Outcome, name: &str, part: Part) -> Vec<String> {
 }
 
 fn conclusion(outcome: &Outcome) -> String {
-    let promotes: Vec<f64> = outcome
-        .each_promote
-        .iter()
-        .map(|each| each.outcome.blackout_us())
-        .collect();
-    let typical = Summary::of(&promotes).map_or(0.0, |summary| summary.median);
+    format!(
+        "{}\n{}\n{}\n{}",
+        verdict(outcome),
+        comparison(outcome),
+        restart(outcome),
+        voids(outcome)
+    )
+}
+
+fn verdict(outcome: &Outcome) -> String {
     let sent: u64 = outcome.flows.iter().map(|flow| flow.counts.sent).sum();
-    let verdict = match outcome.verdict() {
+    let noticed = match outcome.verdict() {
         Verdict::Unnoticed => {
             "nobody noticed: none lost, doubled or reordered, and no guest disconnected"
         }
         Verdict::Noticed => "which was NOTICED: see the counts",
     };
+    let (promotes, sent) = (outcome.promotes, number(sent as f64));
+    format!("{promotes} promotes under {sent} frames, {noticed}.")
+}
+
+fn comparison(outcome: &Outcome) -> String {
+    let p = outcome.promote_against_noise.p_value;
+    let can = if p < DISTINCT { "can" } else { "cannot" };
     format!(
-        "{} promotes under {} frames, {verdict}.\nThe plain restart lost {} frames, and its blackout was {} times \
-         that of a median promote.\n{}",
-        outcome.promotes,
-        number(sent as f64),
+        "By their longest gap, windows with and without a promote {can} be told apart (p = {p:.2})."
+    )
+}
+
+fn restart(outcome: &Outcome) -> String {
+    let promotes = outcome.each_promote.iter();
+    let promotes: Vec<f64> = promotes.map(|each| each.outcome.blackout_us()).collect();
+    let typical = Summary::of(&promotes).map_or(0.0, |summary| summary.median);
+    format!(
+        "The plain restart lost {} frames, and its blackout was {} times that of a median promote.",
         number(outcome.restart.counts().lost as f64),
-        number(outcome.restart.blackout_us() / typical.max(1.0)),
-        voids(outcome),
+        number((outcome.restart.blackout_us() / typical.max(1.0)).round()),
     )
 }
 
@@ -220,6 +239,7 @@ mod tests {
             text.contains("lost 90,000 frames, and its blackout was 7,654 times"),
             "{text}"
         );
+        assert!(text.contains("can be told apart (p = 0.01)"), "{text}");
         assert!(
             text.contains("Void and repeated: 1 (the instrument stalled for 120 ms)"),
             "{text}"
