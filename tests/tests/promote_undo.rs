@@ -1,0 +1,90 @@
+//! A promote that fails before the release leaves the old instance active, and traffic as it was.
+
+mod support;
+
+use support::{PATIENCE, assert_without_a_trace, measured, steady, three_flows};
+use vswsup_tests::emulator::Report;
+use vswsup_tests::rig::{Rig, RigConfig};
+
+/// Exit status of a promote that was refused or failed with traffic unaffected.
+const UNAFFECTED: Option<i32> = Some(1);
+
+#[test]
+fn a_standby_that_refuses_to_prepare() {
+    undone("b prepare refuse", "refuses to prepare");
+}
+
+#[test]
+fn a_standby_that_dies_while_it_prepares() {
+    undone("b prepare die", "");
+}
+
+#[test]
+fn a_standby_that_hangs_while_it_prepares() {
+    undone("b prepare hang", "prepare");
+}
+
+/// Nobody can know of this death before the NIC is steered: what it delivers until the old lanes
+/// have found no successor is lost, and nothing else.
+#[test]
+fn a_standby_that_dies_when_it_is_prepared() {
+    let report = measured(|| run("b prepared die", ""));
+    for flow in &report.flows {
+        if flow.name.starts_with("uplink") {
+            let others = (
+                flow.doubled,
+                flow.reordered,
+                flow.corrupted,
+                flow.disconnects,
+            );
+            assert_eq!(others, (0, 0, 0, 0), "{flow}");
+        } else {
+            assert_without_a_trace(flow);
+        }
+    }
+}
+
+#[test]
+fn an_active_instance_that_refuses_to_quiesce() {
+    undone("a quiesce refuse", "refuses to quiesce");
+}
+
+/// With `faults`, a promote from a to b fails and says `why`; without them the next one succeeds.
+fn undone(faults: &str, why: &str) {
+    let report = measured(|| run(faults, why));
+    report.flows.iter().for_each(assert_without_a_trace);
+}
+
+fn run(faults: &str, why: &str) -> Report {
+    let more = "[timeouts]\nprepare = \"2s\"\n".to_owned();
+    let rig = Rig::start(&RigConfig {
+        faults: true,
+        more,
+        ..RigConfig::guests(2)
+    })
+    .unwrap();
+    let supervisor = rig.supervisor();
+    let running = three_flows(&rig, steady);
+
+    rig.set_faults(faults).unwrap();
+    let outcome = supervisor.command(&["promote"]).unwrap();
+    assert_eq!(
+        outcome.status.code(),
+        UNAFFECTED,
+        "{outcome:?}\n{}",
+        supervisor.log()
+    );
+    assert!(outcome.stderr.contains(why), "{outcome:?}");
+    assert_eq!(supervisor.status().unwrap()["active"], "a");
+
+    rig.set_faults("").unwrap();
+    supervisor.wait_for_spare(PATIENCE).unwrap();
+    let outcome = supervisor.command(&["promote"]).unwrap();
+    assert!(
+        outcome.status.success(),
+        "{outcome:?}\n{}",
+        supervisor.log()
+    );
+    assert_eq!(supervisor.status().unwrap()["active"], "b");
+    running.stop().unwrap()
+}
