@@ -8,7 +8,8 @@ pub(super) fn of(outcome: &Outcome) -> String {
     for side in outcome.sides() {
         add_side(&mut text, side);
     }
-    text += "Pings every 2 ms in both directions; a gap is the longest time in which none was answered.\n";
+    text += "Pings every 2 ms in both directions. Gap: the longest time in which none was answered;\n\
+             machine: for which a CPU of the host let an ordinary thread wait meanwhile.\n";
     text += match outcome.unnoticed() {
         true => "Neither guest nor host nor QEMU noticed a promote.\n",
         false => "A promote was NOTICED.\n",
@@ -18,12 +19,22 @@ pub(super) fn of(outcome: &Outcome) -> String {
 
 fn head() -> String {
     let groups = format!(
-        "{:<22}{:^17}   {:^17}   {:^17}\n",
+        "{:<22}{:^17}   {:^17}   {:^26}\n",
         "", "guest → host", "host → guest", "longest gap/ms"
     );
     let columns = format!(
-        "{:<8} {:<12} {:>8} {:>8}   {:>8} {:>8}   {:>8} {:>8}   {:>7} {:>11}\n",
-        "QEMU is", "", "sent", "lost", "sent", "lost", "guest", "host", "carrier", "disconnects",
+        "{:<8} {:<12} {:>8} {:>8}   {:>8} {:>8}   {:>8} {:>8} {:>8}   {:>7} {:>11}\n",
+        "QEMU is",
+        "",
+        "sent",
+        "lost",
+        "sent",
+        "lost",
+        "guest",
+        "host",
+        "machine",
+        "carrier",
+        "disconnects",
     );
     groups + &columns
 }
@@ -44,13 +55,14 @@ fn add_row(text: &mut String, side: &str, what: &str, seen: &Seen) {
     let (guest, host) = (&seen.guest_to_host, &seen.host_to_guest);
     let _ = writeln!(
         text,
-        "{side:<8} {what:<12} {:>8} {:>8}   {:>8} {:>8}   {:>8.1} {:>8.1}   {:>7} {:>11}",
+        "{side:<8} {what:<12} {:>8} {:>8}   {:>8} {:>8}   {:>8.1} {:>8.1} {:>8.1}   {:>7} {:>11}",
         guest.sent,
         guest.missing(),
         host.sent,
         host.missing(),
         guest.longest_gap_ms,
         host.longest_gap_ms,
+        seen.machine_stall_ms,
         seen.carrier_changes,
         seen.disconnects,
     );
