@@ -19,7 +19,7 @@ use crate::{Contract, Side, Steering, SteeringError};
 
 /// `[steering]` with `backend = "command"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct CommandConfig {
     /// The program's absolute path.
     pub program: PathBuf,

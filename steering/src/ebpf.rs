@@ -24,7 +24,7 @@ use crate::{Contract, Side, Steering, SteeringError};
 
 /// `[steering]` with `backend = "ebpf"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct EbpfConfig {
     /// The network device that leads to the wire.
     pub nic: String,

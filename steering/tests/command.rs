@@ -89,7 +89,7 @@ fn the_contract_is_what_the_operator_says_and_pessimistic_if_he_says_nothing() {
     let silent = operator.open("").expect("open").contract();
     assert!(!silent.atomic && !silent.make_before_break);
     assert!(silent.may_lose && silent.may_double);
-    let more = "atomic = true\nmake-before-break = true\nin-flight = \"50us\"";
+    let more = "atomic = true\nmake_before_break = true\nin_flight = \"50us\"";
     let told = operator.open(more).expect("open").contract();
     assert!(told.atomic && told.make_before_break && !told.may_lose && !told.may_double);
     assert_eq!(told.in_flight, Duration::from_micros(50));

@@ -83,7 +83,7 @@ fn errors_name_the_key_and_what_is_possible() {
             &["`2`", "\"2s\""],
         ),
         (
-            "backend = \"command\"\nprogram = \"/x\"\nin-flight = \"1 day ago\"",
+            "backend = \"command\"\nprogram = \"/x\"\nin_flight = \"1 day ago\"",
             &["`1 day ago`"],
         ),
     ];

@@ -30,9 +30,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What happened between two reports of one flow, both made when nothing was in flight.
+    /// What happened between two reports of one flow, both made when nothing was in flight. What an
+    /// earlier measurement gave up for lost and arrives now counts for nobody.
     pub(super) fn between(before: &FlowReport, after: &FlowReport) -> Self {
-        let more = |of: fn(&FlowReport) -> u64| of(after) - of(before);
+        let more = |of: fn(&FlowReport) -> u64| of(after).saturating_sub(of(before));
         Self {
             sent: more(|flow| flow.sent),
             received: more(|flow| flow.received),

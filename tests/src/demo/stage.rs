@@ -18,6 +18,9 @@ const WIRE: &str = "wire";
 const ENDS: [(&str, &str); 3] = [(GUESTS[0], GUESTS[1]), (WIRE, GUESTS[2]), (GUESTS[2], WIRE)];
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How late a frame may be, beyond the 300 ms of silence that the instrument waits for: a stalled instrument
+/// is silent too.
+const LATE: Duration = Duration::from_secs(2);
 /// One turn of a wait that Ctrl-C can end.
 const TURN: Duration = Duration::from_millis(200);
 /// Arrivals that are kept, in seconds of the rate: a restart and the traffic around it.
@@ -65,6 +68,19 @@ impl<'a> Stage<'a> {
                 .all(|flow| flow.arrivals.last() > Some(since))
         };
         self.wait("not every flow arrives", arrives)
+    }
+
+    /// Stops the flows and waits until every frame has arrived. Those that have not by then are lost.
+    fn stop_flows(&self) -> Result<()> {
+        self.running.stop_flows()?;
+        let all_arrived = || {
+            self.running
+                .flows()
+                .iter()
+                .all(|flow| flow.outstanding() == 0)
+        };
+        self.interrupt.wait_until(LATE, all_arrived)?;
+        Ok(())
     }
 
     /// Waits until every guest has connected once more than `before`.

@@ -57,7 +57,7 @@ impl Stage<'_> {
         self.interrupt.sleep(Duration::from_nanos(TAIL))?;
         self.wait_for_spare()?;
         let quiet = self.do_nothing(moved.window().length())?;
-        self.running.stop_flows()?;
+        self.stop_flows()?;
         let after = self.running.report();
         let round = Round {
             before: &before,
