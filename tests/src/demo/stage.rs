@@ -6,7 +6,7 @@ use super::error::{Error, Result};
 use super::interrupt::Interrupt;
 use super::measured::{FLOWS, Move};
 use super::options::Options;
-use crate::emulator::{self, FlowSpec, Instrument, Nanos, Plan, Running};
+use crate::emulator::{self, FlowSpec, FlowView, Instrument, Nanos, Plan, Running};
 use crate::rig::{Operator, OperatorError, Rig, RigConfig};
 use std::time::Duration;
 
@@ -70,17 +70,26 @@ impl<'a> Stage<'a> {
         self.wait("not every flow arrives", arrives)
     }
 
-    /// Stops the flows and waits until every frame has arrived. Those that have not by then are lost.
+    /// Stops the flows and waits until no more is sent and every frame has arrived. Those that have not by
+    /// then are lost.
     fn stop_flows(&self) -> Result<()> {
         self.running.stop_flows()?;
-        let all_arrived = || {
-            self.running
-                .flows()
-                .iter()
-                .all(|flow| flow.outstanding() == 0)
+        let mut before = None;
+        let settled = || {
+            let sent: Vec<u64> = self.counters(|flow| flow.counters.sent.get());
+            let is_still = before.replace(sent.clone()) == Some(sent);
+            is_still
+                && self
+                    .counters(FlowView::outstanding)
+                    .iter()
+                    .all(|frames| *frames == 0)
         };
-        self.interrupt.wait_until(LATE, all_arrived)?;
+        self.interrupt.wait_until(LATE, settled)?;
         Ok(())
+    }
+
+    fn counters(&self, of: fn(&FlowView) -> u64) -> Vec<u64> {
+        self.running.flows().iter().map(of).collect()
     }
 
     /// Waits until every guest has connected once more than `before`.
