@@ -117,27 +117,23 @@ impl Drop for Scripted {
 /// Forwards what `active` stores to `standby`, until nothing has come for a while.
 fn mirror_devices(active: &mut Scripted, standby: &mut Scripted) {
     while let Some((word, fds)) = active.hear(Duration::from_millis(500)) {
-        match word {
-            FromInstance::Device(update) => {
-                let (port, revision) = (update.port, update.revision);
-                let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-                standby
-                    .lifeline
-                    .send(&ToInstance::Device(update), &borrowed)
-                    .unwrap();
-                let mapped = standby.expect(|word| matches!(word, FromInstance::Mapped(_)));
-                assert_eq!(
-                    mapped,
-                    FromInstance::Mapped(Mapped {
-                        port,
-                        revision,
-                        trouble: None
-                    })
-                );
-                active.tell(ToInstance::Stored(Revision { port, revision }));
-            }
-            other => panic!("the active instance says {other:?}"),
-        }
+        let FromInstance::Device(update) = word else {
+            panic!("the active instance says {word:?}");
+        };
+        let (port, revision) = (update.port, update.revision);
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        standby
+            .lifeline
+            .send(&ToInstance::Device(update), &borrowed)
+            .unwrap();
+        let mapped = standby.expect(|word| matches!(word, FromInstance::Mapped(_)));
+        let expected = Mapped {
+            port,
+            revision,
+            trouble: None,
+        };
+        assert_eq!(mapped, FromInstance::Mapped(expected));
+        active.tell(ToInstance::Stored(Revision { port, revision }));
     }
 }
 

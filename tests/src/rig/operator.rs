@@ -43,10 +43,11 @@ impl Operator {
     /// # Errors
     /// [`OperatorError`].
     pub fn promote(&self, reconnect: bool) -> Result<PromoteReport, OperatorError> {
-        match self.ask(&Request::Promote { reconnect })? {
-            Response::Promoted(report) => Ok(report),
-            other => Err(unexpected("promote", &other)),
+        let response = self.ask(&Request::Promote { reconnect })?;
+        if let Response::Promoted(report) = response {
+            return Ok(report);
         }
+        Err(unexpected("promote", &response))
     }
 
     /// Who is what.
@@ -54,10 +55,11 @@ impl Operator {
     /// # Errors
     /// [`OperatorError`].
     pub fn status(&self) -> Result<StatusReport, OperatorError> {
-        match self.ask(&Request::Status)? {
-            Response::Status(report) => Ok(report),
-            other => Err(unexpected("tell its status", &other)),
+        let response = self.ask(&Request::Status)?;
+        if let Response::Status(report) = response {
+            return Ok(report);
         }
+        Err(unexpected("tell its status", &response))
     }
 
     /// Whether a promote would succeed; a supervisor that does not answer (yet) has none.
@@ -71,9 +73,10 @@ impl Operator {
 }
 
 fn unexpected(asked: &'static str, response: &Response) -> OperatorError {
-    let answered = match response {
-        Response::Failed(failure) => failure.reason.clone(),
-        other => format!("{other:?}"),
+    let answered = if let Response::Failed(failure) = response {
+        failure.reason.clone()
+    } else {
+        format!("{response:?}")
     };
     OperatorError::Answer { asked, answered }
 }
