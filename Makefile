@@ -1,7 +1,6 @@
 # Thin targets; `make demo` and `make test` are all that a newcomer needs.
 
 CARGO := cargo
-PROGRAMS := --release -p vswsup -p vswitch -p vswsup-tests
 TEST_ARGS ?=
 
 .PHONY: build demo demo-vm test lint bench bench-promote clean packages
@@ -10,7 +9,7 @@ packages:
 	@scripts/install-packages
 
 build: packages
-	$(CARGO) build --locked $(PROGRAMS)
+	$(CARGO) build --locked --release --workspace
 	$(CARGO) build --locked --release -p vswitch --features fault-injection --bin vswitch-faults
 
 demo: build
