@@ -25,12 +25,17 @@ pub(super) fn existing(
             complete: false, ..
         } => end,
     };
+    // The kernel walks all of an extent to find its end: it is asked once for each, not for each part.
+    let mut extent_end = at;
     let next = move || {
-        let (from, to) = match kind {
-            Kind::Tmpfs => extent(fd, at, end)?,
-            Kind::Hugetlbfs { .. } | Kind::Other => (at, end),
-        };
-        at = to.min(from.saturating_add(PART));
+        if at == extent_end {
+            (at, extent_end) = match kind {
+                Kind::Tmpfs => extent(fd, at, end)?,
+                Kind::Hugetlbfs { .. } | Kind::Other => (at, end),
+            };
+        }
+        let from = at;
+        at = extent_end.min(from.saturating_add(PART));
         (from < end).then_some((from, at))
     };
     std::iter::from_fn(next).take(MAX_PARTS)
