@@ -95,6 +95,12 @@ impl GuestMemory {
         }
     }
 
+    /// Whether page tables were filled and no page has come since: of pages that went and came only
+    /// the difference is seen, for which a hint is good enough.
+    pub fn is_filled(&self) -> bool {
+        self.regions.iter().all(|mapped| mapped.mapping.is_filled())
+    }
+
     /// Bytes in all regions.
     pub fn size(&self) -> u64 {
         self.regions.iter().map(|mapped| mapped.region.size).sum()

@@ -2,12 +2,14 @@
 
 use super::file::File;
 use super::{MemoryError, prefill};
+use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use std::ffi::c_void;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use vhost_transfer::device::MemoryRegion;
 
 /// A shared, writable mapping of a region, left out of core dumps.
@@ -21,6 +23,8 @@ pub(super) struct Mapping {
     file: File,
     fd: Arc<OwnedFd>,
     region: MemoryRegion,
+    /// Blocks that the file had when the page tables were filled.
+    filled: AtomicU64,
 }
 
 // SAFETY: the mapping is owned and stays where it is; this type reads and writes none of its bytes.
@@ -58,6 +62,7 @@ impl Mapping {
             file,
             fd: Arc::clone(fd),
             region: *region,
+            filled: AtomicU64::new(0),
         };
         mapping.advise(0, length, Advice::LinuxDontDump)?;
         Ok(mapping)
@@ -77,6 +82,7 @@ impl Mapping {
 
     /// Fills the page tables for pages that exist, as long as `go_on` says so and it works.
     pub(super) fn prefill(&self, go_on: &dyn Fn() -> bool) {
+        let blocks = self.blocks();
         let parts = prefill::existing(&self.fd, self.file.kind, &self.region);
         for (from, to) in parts.take_while(|_| go_on()) {
             let at = self.lead + (from - self.region.mmap_offset) as usize;
@@ -85,6 +91,19 @@ impl Mapping {
                 break;
             }
         }
+        if go_on() {
+            self.filled.store(blocks, Relaxed);
+        }
+    }
+
+    /// Whether the file has as many pages as when the page tables were filled.
+    pub(super) fn is_filled(&self) -> bool {
+        self.filled.load(Relaxed) == self.blocks()
+    }
+
+    /// Blocks that the file has (stat(2)); 0 when the kernel does not say.
+    fn blocks(&self) -> u64 {
+        fstat(&self.fd).map_or(0, |stat| stat.st_blocks as u64)
     }
 
     fn advise(&self, at: usize, len: usize, advice: Advice) -> Result<(), MemoryError> {

@@ -22,6 +22,9 @@ impl Prefiller {
     /// Fills the page tables of `memory` for the pages that exist, also those that came since the
     /// last time. It is a hint: where it cannot be done, pages are faulted in when they are touched.
     pub fn fill(&self, memory: &Arc<GuestMemory>) {
+        if memory.is_filled() {
+            return;
+        }
         let mut work = lock(&self.work);
         work.next = Some(Arc::clone(memory));
         if !work.thread_runs {

@@ -75,6 +75,28 @@ fn a_sparse_guest_does_not_grow() {
     assert_eq!(blocks(&fd), before);
 }
 
+/// To fill page tables that are full costs as much as to fill empty ones, and is asked for at every
+/// promote.
+#[test]
+fn memory_that_has_not_grown_is_known_to_be_filled() {
+    let fd = Arc::new(memfd(16 << 20));
+    write(&fd, 0, b"x");
+    let memory = map(
+        &[region(0, 8 << 20, 0), region(1 << 32, 8 << 20, 8 << 20)],
+        &fd,
+    );
+    let memory = memory.expect("maps");
+    assert!(!memory.is_filled(), "never filled");
+    memory.prefill(&|| false);
+    assert!(!memory.is_filled(), "given up");
+    memory.prefill(&|| true);
+    assert!(memory.is_filled());
+    write(&fd, 9 << 20, b"later");
+    assert!(!memory.is_filled(), "a page has come");
+    memory.prefill(&|| true);
+    assert!(memory.is_filled());
+}
+
 /// Nothing is filled any more once there is something better to do.
 #[test]
 fn filling_can_be_given_up() {
