@@ -9,6 +9,12 @@ use nix::sched::{CloneFlags, unshare};
 use std::io;
 use std::process::Command;
 
+const NIC_INDEX: u32 = 1000;
+/// DPDK's af_packet driver makes its fanout group's number of the process id and this index, and two
+/// instances with the same number cannot both start: ids of processes that start together differ in
+/// low bits only, so the indices differ in a high one.
+const INSTANCE_INDICES: [u32; 2] = [2000, 2000 + 0x4000];
+
 /// The namespace and all that is in it live as long as threads and processes in it do.
 #[derive(Debug)]
 pub struct SoftwareNic(());
@@ -31,9 +37,9 @@ impl SoftwareNic {
         unshare(CloneFlags::CLONE_NEWNET)?;
         quiet_ipv6();
         ip("link set lo up")?;
-        pair(Self::WIRE, Self::NIC)?;
-        pair(Self::PORTS[0], Self::INSTANCES[0])?;
-        pair(Self::PORTS[1], Self::INSTANCES[1])?;
+        pair(Self::NIC, Self::WIRE, NIC_INDEX)?;
+        pair(Self::INSTANCES[0], Self::PORTS[0], INSTANCE_INDICES[0])?;
+        pair(Self::INSTANCES[1], Self::PORTS[1], INSTANCE_INDICES[1])?;
         Ok(Self(()))
     }
 
@@ -47,8 +53,11 @@ impl SoftwareNic {
     }
 }
 
-fn pair(one: &str, other: &str) -> io::Result<()> {
-    ip(&format!("link add {one} type veth peer name {other}"))?;
+/// Makes a pair of which `one` has this interface index.
+fn pair(one: &str, other: &str, index: u32) -> io::Result<()> {
+    ip(&format!(
+        "link add {one} index {index} type veth peer name {other}"
+    ))?;
     [one, other]
         .iter()
         .try_for_each(|name| ip(&format!("link set {name} up")))
