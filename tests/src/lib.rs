@@ -7,3 +7,4 @@ pub mod emulator;
 pub mod guest_vm;
 pub mod rig;
 pub mod statistics;
+pub mod terminal;

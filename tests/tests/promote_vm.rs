@@ -6,7 +6,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use vswsup_tests::demo_vm::{self, Interrupt, QemuSide, Scene};
+use vswsup_tests::demo_vm::{self, QemuSide, Scene};
+use vswsup_tests::terminal::Interrupt;
 
 const PROMOTES: u32 = 20;
 /// The guest's kernel tells of its link a little later than it uses it.

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-use vswsup_tests::demo_vm::{self, Interrupt, QemuSide, Scene};
+use vswsup_tests::demo_vm::{self, QemuSide, Scene};
 use vswsup_tests::rig::{Operator, OperatorError};
+use vswsup_tests::terminal::Interrupt;
 
 /// As often as a driver negotiates with the device while it is promoted.
 const REBINDS: u32 = 20;

@@ -2,6 +2,7 @@
 
 use crate::emulator;
 use crate::rig::OperatorError;
+use crate::terminal::Interrupted;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,8 +45,8 @@ pub enum Error {
         reason: String,
     },
     /// Ctrl-C, or SIGTERM.
-    #[error("interrupted; everything that it started has ended")]
-    Interrupted,
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// The picture cannot be written.
     #[error("{}: {}", .0.display(), .1)]
     Picture(PathBuf, io::Error),
@@ -55,7 +56,7 @@ impl Error {
     /// What the process should end with.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Interrupted => 130,
+            Self::Interrupted(_) => Interrupted::EXIT_STATUS,
             Self::Rig(_)
             | Self::Instrument(_)
             | Self::Operator { .. }

@@ -23,14 +23,12 @@
 
 mod counts;
 mod error;
-mod interrupt;
 #[cfg(test)]
 mod made_up;
 mod measured;
 mod options;
 mod outcome;
 mod picture;
-mod progress;
 mod script;
 mod stage;
 mod table;
@@ -40,8 +38,7 @@ pub use error::{Error, Result};
 pub use options::Options;
 pub use outcome::{FlowOutcome, MoveOutcome, Outcome, PromoteOutcome, Verdict};
 
-use interrupt::Interrupt;
-use progress::Progress;
+use crate::terminal::{Interrupt, Progress};
 use script::Script;
 use std::fs;
 use std::path::Path;
@@ -53,8 +50,8 @@ use std::path::Path;
 /// [`Error`]; nothing is written then.
 pub fn run(options: &Options) -> Result<Verdict> {
     let interrupt = Interrupt::on_signals()?;
-    let mut progress = Progress::on_stderr();
-    let recording = Script::new(options, &interrupt, &mut progress).play();
+    let progress = Progress::on_stderr("demo");
+    let recording = Script::new(options, &interrupt, &progress).play();
     progress.end();
     interrupt.check()?; // What fails after Ctrl-C fails because of it.
     let recording = recording?;

@@ -1,11 +1,10 @@
 //! What happens in which order.
 
 use super::error::{Error, Result};
-use super::interrupt::Interrupt;
 use super::measured::{Measured, Move, Recording};
 use super::options::Options;
-use super::progress::Progress;
 use super::stage::{Attempt, Stage};
+use crate::terminal::{Interrupt, Progress};
 
 /// Void measurements in a row after which the machine is too busy to measure.
 const VOID_MOST: usize = 5;
@@ -14,7 +13,7 @@ const VOID_MOST: usize = 5;
 pub(super) struct Script<'a> {
     options: &'a Options,
     interrupt: &'a Interrupt,
-    progress: &'a mut Progress,
+    progress: &'a Progress,
     voids: Vec<String>,
 }
 
@@ -22,7 +21,7 @@ impl<'a> Script<'a> {
     pub(super) fn new(
         options: &'a Options,
         interrupt: &'a Interrupt,
-        progress: &'a mut Progress,
+        progress: &'a Progress,
     ) -> Self {
         Self {
             options,

@@ -3,11 +3,11 @@
 mod round;
 
 use super::error::{Error, Result};
-use super::interrupt::Interrupt;
 use super::measured::{FLOWS, Move};
 use super::options::Options;
 use crate::emulator::{self, FlowSpec, FlowView, Instrument, Nanos, Plan, Running};
 use crate::rig::{Operator, OperatorError, Rig, RigConfig};
+use crate::terminal::Interrupt;
 use std::time::Duration;
 
 pub(super) use round::Attempt;

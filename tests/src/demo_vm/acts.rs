@@ -1,7 +1,7 @@
 //! What is done with a guest behind a switch: promotes, nothing, a restart.
 
-use super::progress::Progress;
-use super::{Error, Interrupt, Options, QemuSide, Result, Scene, Seen, SideOutcome};
+use super::{Error, Options, QemuSide, Result, Scene, Seen, SideOutcome};
+use crate::terminal::{Interrupt, Progress};
 use std::time::{Duration, Instant};
 use vswsup::control::protocol::PromoteReport;
 

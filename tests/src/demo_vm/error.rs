@@ -1,6 +1,7 @@
 //! Why there is no result.
 
 use crate::guest_vm::GuestVmError;
+use crate::terminal::Interrupted;
 use std::io;
 use std::time::Duration;
 
@@ -37,15 +38,15 @@ pub enum Error {
     )]
     TooManyVoid(u32),
     /// Ctrl-C, or SIGTERM.
-    #[error("interrupted; everything that it started has ended")]
-    Interrupted,
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 impl Error {
     /// What the process should end with.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Interrupted => 130,
+            Self::Interrupted(_) => Interrupted::EXIT_STATUS,
             Self::Rig(_)
             | Self::Guest(_)
             | Self::Promote { .. }

@@ -11,11 +11,9 @@
 
 mod acts;
 mod error;
-mod interrupt;
 mod machine;
 mod options;
 mod outcome;
-mod progress;
 mod scene;
 mod seen;
 mod side;
@@ -23,7 +21,6 @@ mod table;
 
 pub use acts::{Promoted, promote};
 pub use error::{Error, Result};
-pub use interrupt::Interrupt;
 pub use options::Options;
 pub use outcome::{Outcome, SideOutcome};
 pub use scene::Scene;
@@ -31,8 +28,8 @@ pub use seen::{Seen, Watch};
 pub use side::QemuSide;
 
 use crate::guest_vm::Artifacts;
+use crate::terminal::{Interrupt, Progress};
 use acts::Acts;
-use progress::Progress;
 use std::thread;
 
 /// Runs the demo and writes a table or JSON to standard output. Whether nobody noticed the promotes.
@@ -41,16 +38,17 @@ use std::thread;
 /// [`Error`]; nothing is written then.
 pub fn run(options: &Options) -> Result<bool> {
     let interrupt = Interrupt::on_signals()?;
-    let progress = Progress::on_stderr();
+    let progress = Progress::on_stderr("demo-vm");
     progress.say("preparing kernel and initramfs");
     Artifacts::prepare()?;
     let sides = options
         .sides()
         .iter()
         .map(|side| perform(*side, options, &interrupt, &progress))
-        .collect::<Result<_>>();
+        .collect::<Result<Vec<_>>>();
     progress.end();
-    let outcome = Outcome::new(sides.map_err(|error| interrupt.explain(error))?);
+    interrupt.check()?; // What fails after Ctrl-C fails because of it.
+    let outcome = Outcome::new(sides?);
     match options.json {
         true => println!("{}", outcome.to_json()),
         false => print!("{}", table::of(&outcome)),

@@ -1,8 +1,9 @@
 //! One guest behind one switch with a spare.
 
-use super::{Error, Interrupt, QemuSide, Result, Seen, Watch};
+use super::{Error, QemuSide, Result, Seen, Watch};
 use crate::guest_vm::{GuestVm, GuestVmConfig};
 use crate::rig::{Rig, RigConfig};
+use crate::terminal::Interrupt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use vswsup::control::protocol::PromoteReport;
@@ -120,7 +121,7 @@ impl Scene {
 fn wait_for_spare(rig: &Rig, interrupt: &Interrupt) -> Result<()> {
     wait_for("a spare", rig, interrupt, || {
         let status = rig.supervisor().status();
-        Ok(status.is_ok_and(|status| status["spare"] == true))
+        status.is_ok_and(|status| status["spare"] == true)
     })
 }
 
@@ -131,7 +132,10 @@ fn wait_until_connected(vm: &GuestVm, rig: &Rig, interrupt: &Interrupt) -> Resul
         interrupt,
         || {
             let ping = format!("ping -c 1 -W 1 {HOST}");
-            Ok(vm.has_carrier()? && vm.outcome(&ping, PATIENCE)?.status == 0)
+            vm.has_carrier().is_ok_and(|up| up)
+                && vm
+                    .outcome(&ping, PATIENCE)
+                    .is_ok_and(|outcome| outcome.status == 0)
         },
     )
 }
@@ -140,7 +144,7 @@ fn wait_for(
     what: &'static str,
     rig: &Rig,
     interrupt: &Interrupt,
-    done: impl FnMut() -> Result<bool>,
+    done: impl FnMut() -> bool,
 ) -> Result<()> {
     if interrupt.wait_until(PATIENCE, done)? {
         return Ok(());

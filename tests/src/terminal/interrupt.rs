@@ -1,6 +1,5 @@
-//! Ctrl-C: the demo stops where it waits next, and everything it made goes as usual.
+//! Ctrl-C: a program stops where it waits next, and everything it made goes as usual.
 
-use super::error::{Error, Result};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
 use std::io;
@@ -11,49 +10,68 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at the flag, and at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Exit status after a second signal, for who has no patience: 128 + SIGINT.
-const AT_ONCE: i32 = 130;
 
-/// Whether a signal asked the demo to end.
-#[derive(Debug)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+/// Ctrl-C, or SIGTERM.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; everything that it started has ended")]
+pub struct Interrupted;
+
+impl Interrupted {
+    /// What a process should end with that was interrupted: 128 + SIGINT.
+    pub const EXIT_STATUS: u8 = 130;
+}
+
+/// Whether a signal asked the program to end. The default is never to be.
+#[derive(Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From now on SIGINT, SIGTERM and SIGQUIT do not end the process, but only the first time.
-    pub(super) fn on_signals() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Those of sigaction(2).
+    pub fn on_signals() -> io::Result<Self> {
         let raised = Arc::new(AtomicBool::new(false));
         for signal in TERM_SIGNALS {
-            flag::register_conditional_shutdown(*signal, AT_ONCE, raised.clone())?;
+            flag::register_conditional_shutdown(
+                *signal,
+                Interrupted::EXIT_STATUS.into(),
+                raised.clone(),
+            )?;
             flag::register(*signal, raised.clone())?;
         }
         Ok(Self(raised))
     }
 
+    /// Whether it came.
+    pub fn raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// # Errors
-    /// [`Error::Interrupted`].
-    pub(super) fn check(&self) -> Result<()> {
-        match self.0.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted),
+    /// [`Interrupted`].
+    pub fn check(&self) -> Result<(), Interrupted> {
+        match self.raised() {
+            true => Err(Interrupted),
             false => Ok(()),
         }
     }
 
     /// # Errors
-    /// [`Error::Interrupted`].
-    pub(super) fn sleep(&self, time: Duration) -> Result<()> {
-        self.wait_until(time, || false)?;
-        Ok(())
+    /// [`Interrupted`].
+    pub fn sleep(&self, time: Duration) -> Result<(), Interrupted> {
+        self.wait_until(time, || false).map(drop)
     }
 
     /// Waits until `done`, for `limit` at most, and returns whether it is.
     ///
     /// # Errors
-    /// [`Error::Interrupted`].
-    pub(super) fn wait_until(
+    /// [`Interrupted`].
+    pub fn wait_until(
         &self,
         limit: Duration,
         mut done: impl FnMut() -> bool,
-    ) -> Result<bool> {
+    ) -> Result<bool, Interrupted> {
         let until = Instant::now() + limit;
         loop {
             self.check()?;
@@ -88,6 +106,6 @@ mod tests {
     #[test]
     fn an_interrupted_wait_is_an_error() {
         let waited = interrupt(true).wait_until(Duration::from_secs(60), || false);
-        assert!(matches!(waited, Err(Error::Interrupted)));
+        assert!(waited.is_err());
     }
 }

@@ -1,30 +1,33 @@
-//! What the demo is at, for who waits: one line that changes on a terminal, plain lines elsewhere.
+//! What a program is at, for who waits: one line that changes on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write, stderr};
 
 /// Says it on standard error.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub struct Progress {
+    program: &'static str,
     terminal: bool,
 }
 
 impl Progress {
-    pub(super) fn on_stderr() -> Self {
+    /// Of `program`.
+    pub fn on_stderr(program: &'static str) -> Self {
         Self {
+            program,
             terminal: stderr().is_terminal(),
         }
     }
 
     /// What happens now.
-    pub(super) fn say(&mut self, what: &str) {
+    pub fn say(&self, what: &str) {
         self.write(&match self.terminal {
             true => format!("\r\x1b[K{what}"),
-            false => format!("demo: {what}\n"),
+            false => format!("{}: {what}\n", self.program),
         });
     }
 
     /// One of `of` has ended.
-    pub(super) fn count(&mut self, what: &str, done: u32, of: u32) {
+    pub fn count(&self, what: &str, done: u32, of: u32) {
         match self.terminal {
             true => self.say(&format!("{what} {done} of {of}  {}", bar(done, of))),
             false => self.say(&format!("{what} {done} of {of}")),
@@ -32,13 +35,13 @@ impl Progress {
     }
 
     /// Something that stays to be read.
-    pub(super) fn note(&mut self, what: &str) {
+    pub fn note(&self, what: &str) {
         self.end();
-        self.write(&format!("demo: {what}\n"));
+        self.write(&format!("{}: {what}\n", self.program));
     }
 
     /// Leaves an empty line for others.
-    pub(super) fn end(&mut self) {
+    pub fn end(&self) {
         if self.terminal {
             self.write("\r\x1b[K");
         }
