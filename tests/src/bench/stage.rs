@@ -15,6 +15,8 @@ const STALL_LIMIT: Duration = Duration::from_millis(90);
 /// How long anything may take that is waited for: 255 devices connect one by one.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Lines of the supervisor's log that an error quotes.
+const LOG_LINES: usize = 20;
 const WIRE: &str = "wire";
 /// Names of the three flows, in the order in which they are reported.
 pub(super) const FLOWS: [&str; 3] = ["VM to VM", "uplink to VM", "VM to uplink"];
@@ -98,16 +100,21 @@ impl Stage {
         let until = Instant::now() + PATIENCE;
         while !done() {
             if Instant::now() > until {
-                let (limit, log) = (PATIENCE, self.rig.supervisor().log());
-                return Err(Error::Late {
-                    missing,
-                    limit,
-                    log,
-                });
+                return Err(self.late(missing));
             }
             thread::sleep(LOOK_EVERY);
         }
         Ok(())
+    }
+
+    fn late(&self, missing: &'static str) -> Error {
+        let log = self.rig.supervisor().log();
+        let lines: Vec<&str> = log.lines().collect();
+        Error::Late {
+            missing,
+            limit: PATIENCE,
+            log: lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"),
+        }
     }
 
     /// Why what was counted in `window` says nothing about the switch, if so.
