@@ -130,6 +130,7 @@ impl State {
                 freeze_ns,
             } => self.active_said(from, term, after_death, freeze_ns),
             Word::StandingBy => self.standing_by(from),
+            Word::StoodDown => self.ignore(from, "stood down, without being asked"),
             Word::Aborted { term, discarded } => self.aborted(from, term, discarded),
         }
     }

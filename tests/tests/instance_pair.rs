@@ -56,6 +56,7 @@ impl Scripted {
             uplink: None,
             mac_aging_s: 300,
             drain_us: 30,
+            rejoin_at: None,
         };
         instance
             .lifeline

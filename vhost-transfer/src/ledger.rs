@@ -4,6 +4,7 @@
 //! survives each of them. The layout has its own version and is only ever appended to.
 
 mod fdb;
+mod instance;
 mod lane;
 mod lane_lock;
 mod layout;
@@ -11,12 +12,13 @@ mod mapping;
 mod ring;
 
 pub use fdb::{Fdb, MacAddr};
+pub use instance::{Death, InstanceSlot};
 pub use lane::LaneSlot;
 pub use lane_lock::{LaneGuard, LaneLock, Predecessor};
 pub use layout::{Handover, LAYOUT_VERSION, PortCounters};
 pub use ring::{RingPosition, RingSlot};
 
-use crate::{MAX_LANES, MAX_RINGS, PortId};
+use crate::{InstanceId, MAX_LANES, MAX_RINGS, PortId};
 use layout::Layout;
 use mapping::map;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -127,6 +129,11 @@ impl Ledger {
     /// instance's own, so that a successor knows what its predecessor died on.
     pub fn handled(&self, port: PortId) -> &AtomicU64 {
         &self.mapping.handled[port.index()]
+    }
+
+    /// The slot of an instance.
+    pub fn instance(&self, instance: InstanceId) -> &InstanceSlot {
+        &self.mapping.instances[instance as usize]
     }
 
     /// The forwarding database.

@@ -58,6 +58,11 @@ impl Daemon {
                 return self.note_port(trouble.port, trouble.trouble);
             }
             FromInstance::Fatal(fatal) => return self.happen(Event::Broken(id, fatal.reason)),
+            FromInstance::Rejoin(_) | FromInstance::Port(_) | FromInstance::Rejoined => {
+                let reason = "it says that it had another supervisor".to_owned();
+                return self.happen(Event::Broken(id, reason));
+            }
+            FromInstance::StoodDown => Word::StoodDown,
             FromInstance::Aborted(aborted) => Word::Aborted {
                 term: aborted.term,
                 discarded: aborted.discarded,

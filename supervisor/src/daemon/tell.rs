@@ -69,6 +69,7 @@ impl Daemon {
             uplink: own.uplink.map(str::to_owned),
             mac_aging_s: u32::try_from(vswitch.mac_aging.as_secs()).unwrap_or(u32::MAX),
             drain_us: self.drain_us(),
+            rejoin_at: None,
         }
     }
 

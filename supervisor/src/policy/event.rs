@@ -87,6 +87,8 @@ pub enum Word {
     },
     /// Its lanes wait for the lane locks.
     StandingBy,
+    /// Its lanes wait no longer for the lane locks.
+    StoodDown,
     /// It is as before the handover.
     Aborted {
         /// The term that the move would have led to.

@@ -140,6 +140,10 @@ impl Fake {
                 fail_if_wished(self.id, "abort");
                 self.say(FromInstance::Aborted(Aborted { term, discarded: 7 }));
             }
+            ToInstance::StandDown => {
+                self.contends.store(false, SeqCst);
+                self.say(FromInstance::StoodDown);
+            }
             ToInstance::Stop => {
                 fail_if_wished(self.id, "stop");
                 std::process::exit(0);

@@ -1,7 +1,7 @@
 //! What the ledger holds of a lane.
 
 use super::{LaneGuard, LaneLock, Predecessor};
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 
 /// A lane's lock, its sign of life, and the two ends of its last freeze.
 #[repr(C, align(128))]
@@ -13,6 +13,10 @@ pub struct LaneSlot {
     released_at: AtomicU64,
     resumed_at: AtomicU64,
     abandoned: AtomicU64,
+    /// The thread that runs the lane, or ran it last, as gettid(2) names it.
+    pub thread: AtomicI32,
+    /// The port whose ring the lane is serving, [`PortId::UPLINK`]'s number: none.
+    pub serving: AtomicU32,
 }
 
 impl LaneSlot {
@@ -35,13 +39,12 @@ impl LaneSlot {
         }
     }
 
-    /// One more round; only the lane itself calls it.
-    pub fn beat(&self) {
-        self.heartbeat
-            .store(self.heartbeat.load(Relaxed).wrapping_add(1), Relaxed);
+    /// A round is done. CLOCK_MONOTONIC, ns; only the lane itself calls it.
+    pub fn beat(&self, now: u64) {
+        self.heartbeat.store(now, Relaxed);
     }
 
-    /// Rounds so far. It stands still when the lane hangs.
+    /// When the lane last went round, CLOCK_MONOTONIC, ns. It stands still when the lane hangs.
     pub fn heartbeat(&self) -> u64 {
         self.heartbeat.load(Relaxed)
     }
@@ -80,8 +83,10 @@ mod tests {
             offset_of!(LaneSlot, released_at),
             offset_of!(LaneSlot, resumed_at),
             offset_of!(LaneSlot, abandoned),
+            offset_of!(LaneSlot, thread),
+            offset_of!(LaneSlot, serving),
             size_of::<LaneSlot>(),
         ];
-        assert_eq!(words, [0, 64, 72, 80, 88, 128]);
+        assert_eq!(words, [0, 64, 72, 80, 88, 96, 100, 128]);
     }
 }

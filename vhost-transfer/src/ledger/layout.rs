@@ -1,6 +1,6 @@
 //! What stands where in the ledger. Append only.
 
-use super::{Fdb, LaneSlot, RingSlot};
+use super::{Fdb, InstanceSlot, LaneSlot, RingSlot};
 use crate::{MAX_LANES, MAX_PORTS, MAX_RINGS, Term};
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -24,6 +24,7 @@ pub(super) struct Layout {
     pub(super) rings: [RingSlot; MAX_PORTS as usize * MAX_RINGS as usize],
     pub(super) fdb: Fdb,
     pub(super) handled: [AtomicU64; MAX_PORTS as usize],
+    pub(super) instances: [InstanceSlot; 2],
 }
 
 impl Layout {
@@ -136,6 +137,11 @@ mod tests {
                 offset_of!(Layout, handled),
                 512 * size_of::<AtomicU64>(),
             ),
+            (
+                "instances",
+                offset_of!(Layout, instances),
+                2 * size_of::<InstanceSlot>(),
+            ),
             ("end", size_of::<Layout>(), 0),
         ];
         let layout_1 = [
@@ -147,6 +153,7 @@ mod tests {
             ("rings", 35_072, 524_288),
             ("fdb", 559_360, 262_144),
             ("handled", 821_504, 4096),
+            ("instances", 825_600, 128),
             ("end", 827_392, 0),
         ];
         assert_eq!(parts, layout_1);

@@ -87,11 +87,11 @@ prop_compose! {
         lane_cpus in vec(any::<u16>(), 0..20),
         (memory_mib, mac_aging_s, drain_us, hugepages) in any::<(u32, u32, u32, bool)>(),
         file_prefix in text(),
-        uplink in option::of(text()),
+        (uplink, rejoin_at) in (option::of(text()), option::of(text())),
     ) -> Setup {
         Setup {
             instance, lane_cpus, poll, memory_mib, hugepages, file_prefix, uplink, mac_aging_s,
-            drain_us,
+            drain_us, rejoin_at,
         }
     }
 }
@@ -132,6 +132,7 @@ pub(crate) fn to_instance() -> impl Strategy<Value = ToInstance> {
         quiesce.prop_map(To::Quiesce),
         term_ref().prop_map(To::Abort),
         Just(To::Stop),
+        Just(To::StandDown),
     ]
 }
 
@@ -179,8 +180,21 @@ pub(crate) fn from_instance() -> impl Strategy<Value = FromInstance> {
     let released = (term(), any::<u64>()).prop_map(|(term, drained)| Released { term, drained });
     let aborted = (term(), any::<u64>()).prop_map(|(term, discarded)| Aborted { term, discarded });
     let trouble = (port(), text()).prop_map(|(port, trouble)| PortTrouble { port, trouble });
+    let standing = prop_oneof![Just(Standing::Active), Just(Standing::Standby)];
+    let instance = prop::sample::select(&InstanceId::BOTH[..]);
+    let rejoin = (instance, hello(), standing, term());
+    let rejoin = rejoin.prop_map(|(instance, hello, standing, term)| Rejoin {
+        instance,
+        hello,
+        standing,
+        term,
+    });
     prop_oneof![
         hello().prop_map(From::Hello),
+        rejoin.prop_map(From::Rejoin),
+        add_port().prop_map(From::Port),
+        Just(From::Rejoined),
+        Just(From::StoodDown),
         warm().prop_map(From::Warm),
         update().prop_map(From::Device),
         gone().prop_map(From::DeviceGone),

@@ -143,6 +143,7 @@ fn to_instance_samples() -> Vec<ToInstance> {
             uplink: Some("net_af_packet0,iface=eth1".into()),
             mac_aging_s: 300,
             drain_us: 200,
+            rejoin_at: None,
         }),
         ToInstance::AddPort(AddPort {
             port: port(3),
@@ -166,6 +167,7 @@ fn to_instance_samples() -> Vec<ToInstance> {
         }),
         ToInstance::Abort(TERM),
         ToInstance::Stop,
+        ToInstance::StandDown,
     ]
 }
 
@@ -184,6 +186,7 @@ fn to_instance_file(message: &ToInstance) -> (&'static str, usize) {
         ToInstance::Quiesce(_) => ("to_instance.quiesce.bin", 0),
         ToInstance::Abort(_) => ("to_instance.abort.bin", 0),
         ToInstance::Stop => ("to_instance.stop.bin", 0),
+        ToInstance::StandDown => ("to_instance.stand_down.bin", 0),
     }
 }
 
@@ -238,6 +241,24 @@ fn from_instance_samples() -> Vec<FromInstance> {
             term: Term(7),
             discarded: 5,
         }),
+        FromInstance::Rejoin(Rejoin {
+            instance: InstanceId::B,
+            hello: Hello {
+                version: "0.1.0".into(),
+                dpdk: "DPDK 22.11.5".into(),
+                ledger_layout: 1,
+            },
+            standing: Standing::Active,
+            term: Term(7),
+        }),
+        FromInstance::Port(AddPort {
+            port: port(3),
+            name: "vm3".into(),
+            mode: SocketMode::Server,
+            path: "/run/vm3.sock".into(),
+        }),
+        FromInstance::Rejoined,
+        FromInstance::StoodDown,
     ]
 }
 
@@ -258,6 +279,10 @@ fn from_instance_file(message: &FromInstance) -> (&'static str, usize) {
         FromInstance::PortTrouble(_) => ("from_instance.port_trouble.bin", 0),
         FromInstance::Fatal(_) => ("from_instance.fatal.bin", 0),
         FromInstance::Aborted(_) => ("from_instance.aborted.bin", 0),
+        FromInstance::Rejoin(_) => ("from_instance.rejoin.bin", 1),
+        FromInstance::Port(_) => ("from_instance.port.bin", 1),
+        FromInstance::Rejoined => ("from_instance.rejoined.bin", 0),
+        FromInstance::StoodDown => ("from_instance.stood_down.bin", 0),
     }
 }
 

@@ -66,6 +66,15 @@ impl Instance {
         self.host.say(FromInstance::StandingBy);
     }
 
+    /// The lanes do not wait for the locks any more. One that has just got its lock begins all the same.
+    pub(super) fn stand_down(&mut self) {
+        if let Stance::Standby | Stance::Preparing { .. } = self.stance {
+            self.host.lanes.stand_down();
+            self.stance = Stance::Warm;
+        }
+        self.host.say(FromInstance::StoodDown);
+    }
+
     /// Tries all that could fail later, and begins to fill page tables.
     pub(super) fn prepare(&mut self, term: Term) {
         if let Err(reason) = self.try_prepare(term) {

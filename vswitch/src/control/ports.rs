@@ -25,6 +25,7 @@ impl Instance {
             ToInstance::Quiesce(quiesce) => self.quiesce(quiesce),
             ToInstance::Abort(term) => self.abort(term.term),
             ToInstance::Stop => return Next::Leave,
+            ToInstance::StandDown => self.stand_down(),
         }
         self.prepared_when_filled();
         self.quiesced_when_settled();

@@ -89,6 +89,11 @@ impl LaneSet {
             .for_each(|lane| lane.thread.thread().unpark());
     }
 
+    /// Keeps the lanes from taking locks from now on; one that waits for its lock gives up soon.
+    pub fn stand_down(&self) {
+        self.shared.contend.store(false, Release);
+    }
+
     /// Changes the plan; on return no lane uses the one before.
     ///
     /// # Errors

@@ -131,7 +131,7 @@ impl Worker {
             }
             let from_uplink = self.poll_uplink(&plan, tenure);
             let work = from_uplink + self.poll_guests(&plan, tenure);
-            slot.beat();
+            slot.beat(monotonic_ns());
             if round == 0 && first {
                 self.shared.tell(LaneEvent::Began(tenure));
             }
