@@ -4,6 +4,7 @@
 //! ([`event_loop`]), tells the policy what happened, and does what the policy wants ([`act`]).
 
 mod act;
+mod adopt;
 mod console;
 mod error;
 mod event_loop;
@@ -16,6 +17,7 @@ mod ports;
 mod process;
 mod report;
 mod requests;
+mod roster;
 mod service;
 mod signals;
 mod tell;
@@ -27,6 +29,7 @@ pub use error::DaemonError;
 use crate::control::{ConnId, ControlServer, RuntimeDir};
 use crate::policy::{Event, Limits, Request, State, Timer};
 use crate::{Config, ExitStatus, check};
+use act::side;
 use history::History;
 use mio::{Poll, Token};
 use observe::{Lives, Moving};
@@ -38,6 +41,7 @@ use std::collections::{BTreeMap, VecDeque};
 use steering::Steering;
 use timers::Timers;
 use vault::{Entry, Vault};
+use vhost_transfer::lifeline::LifelineListener;
 use vhost_transfer::{InstanceId, Ledger, PortId};
 
 /// Is the supervisor until it is told to stop: starts both instances, keeps the standby warm, and
@@ -47,7 +51,11 @@ use vhost_transfer::{InstanceId, Ledger, PortId};
 /// [`DaemonError`], before anything is started.
 pub fn run(config: Config) -> Result<ExitStatus, DaemonError> {
     let mut daemon = Daemon::new(config)?;
-    daemon.run()?;
+    if let Err(error) = daemon.run() {
+        // Traffic goes on without a supervisor: dropping the daemon would kill the instances.
+        std::mem::forget(daemon);
+        return Err(error);
+    }
     daemon.close();
     Ok(ExitStatus::Done)
 }
@@ -79,8 +87,10 @@ struct Daemon {
     signals: Signals,
     control: ControlServer,
     poll: Poll,
+    /// Instances that lose this supervisor will find the next one there.
+    _rejoin: LifelineListener,
     /// The last to go: who comes next finds nothing of this one.
-    _runtime: RuntimeDir,
+    runtime: RuntimeDir,
 }
 
 /// What comes due.
@@ -110,12 +120,22 @@ mod tokens {
 impl Daemon {
     fn new(config: Config) -> Result<Self, DaemonError> {
         let runtime = RuntimeDir::claim(&config.supervisor.runtime_dir)?;
-        check::require(&config)?;
+        let rejoin = LifelineListener::bind(&runtime.rejoin_socket()).map_err(DaemonError::Loop)?;
+        let adopted = adopt::adopt(&rejoin, roster::orphans(runtime.path()));
+        if adopted.is_empty() {
+            check::require(&config)?;
+        }
         let poll = Poll::new().map_err(DaemonError::Loop)?;
         let path = config.control_socket();
         let control = ControlServer::bind(&path, poll.registry(), tokens::CONTROL)
             .map_err(|error| DaemonError::Control { path, error })?;
         let signals = Signals::new(poll.registry()).map_err(DaemonError::Loop)?;
+        let ledger = match adopted.first() {
+            Some(instance) => {
+                Ledger::open(instance.ledger.try_clone().map_err(DaemonError::Loop)?)?
+            }
+            None => Ledger::create()?,
+        };
         let mut daemon = Self {
             policy: State::new(limits(&config)),
             running: true,
@@ -124,7 +144,7 @@ impl Daemon {
             incoming: None,
             vault: Vault::default(),
             ports: Ports::default(),
-            ledger: Ledger::create()?,
+            ledger,
             steering: config.steering.open()?,
             timers: Timers::default(),
             last_request: 0,
@@ -137,14 +157,26 @@ impl Daemon {
             control,
             poll,
             config,
-            _runtime: runtime,
+            _rejoin: rejoin,
+            runtime,
         };
-        daemon.add_configured_ports()?;
+        if adopted.is_empty() {
+            daemon.add_configured_ports()?;
+        } else {
+            daemon.take_over(adopted).map_err(DaemonError::Loop)?;
+            // No reason to give up a pair that serves.
+            if let Err(error) = daemon.add_configured_ports() {
+                console::say(format_args!("{error}"));
+            }
+        }
         Ok(daemon)
     }
 
     fn add_configured_ports(&mut self) -> Result<(), DaemonError> {
         for (index, port) in self.config.ports.clone().into_iter().enumerate() {
+            if self.ports.find(&port.name).is_some() {
+                continue;
+            }
             let key = format!("port[{index}].socket");
             let id = self.ports.add(port).map_err(|reason| DaemonError::Port {
                 place: self.config.place(&key),

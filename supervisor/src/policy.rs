@@ -9,6 +9,7 @@
 //! handing out roles, steering, leaving.
 
 mod abort;
+mod adopt;
 mod devices;
 mod event;
 mod failover;
@@ -96,6 +97,13 @@ impl State {
             Event::Start => self.start(),
             Event::Stop => self.stop(),
             Event::Promote { request, reconnect } => self.promote(request, reconnect),
+            Event::Adopted {
+                instance,
+                standing,
+                term,
+            } => self.adopted(instance, standing, term),
+            Event::Restored { port, revision } => self.restored(port, revision),
+            Event::Delivers(id) => self.steering.delivers(id),
             Event::PortAdded(port) => self.port_added(port),
             Event::PortRemoved(port) => self.port_removed(port),
             Event::Said(instance, word) => self.heard(instance, word),

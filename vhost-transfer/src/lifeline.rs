@@ -1,6 +1,9 @@
 //! The one socket between the supervisor and an instance: SOCK_SEQPACKET, never blocking.
 
+mod listener;
 mod socket;
+
+pub use listener::LifelineListener;
 
 use crate::cbor;
 use crate::frame::{self, FrameError, HEADER_LEN, MAX_BODY};

@@ -5,6 +5,7 @@ mod fault;
 mod handover;
 mod host;
 mod instance;
+mod orphan;
 mod ports;
 mod rarp;
 mod startup;

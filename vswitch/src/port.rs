@@ -16,7 +16,7 @@ use mio::{Interest, Registry};
 use pause::Pause;
 use rustix::net::{Shutdown, shutdown};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 use vhost_transfer::device::SocketMode;
@@ -91,6 +91,24 @@ impl VhostPort {
     /// The device's memory.
     pub fn memory(&self) -> Option<&Arc<GuestMemory>> {
         self.link.as_ref().map(Link::memory)
+    }
+
+    /// What made this port, and its listening socket in server mode.
+    pub fn as_message(&self) -> (AddPort, Option<BorrowedFd<'_>>) {
+        (self.config.clone(), self.listener.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Sends the newest state of the device to a vault that does not have it.
+    pub fn store_again(&self, backend: &mut dyn Backend) {
+        if let Some(link) = &self.link {
+            backend.store(link.newest());
+        }
+    }
+
+    /// The revision of which the vault has still to say that it has it.
+    pub fn waits_for(&self) -> Option<u64> {
+        let link = self.link.as_ref().filter(|link| link.is_waiting())?;
+        Some(link.newest().state.revision)
     }
 
     /// Begins to fill the page tables of the guest's memory for pages that came since the device was

@@ -67,6 +67,9 @@ pub enum RingError {
     /// A chain that is longer than its table, or has an indirect table where none may be.
     #[error("descriptor chain at {0} loops or is malformed")]
     Chain(u16),
+    /// The device was changed by another instance, and this one was not told.
+    #[error("the device is newer than this instance knows")]
+    Stale,
 }
 
 /// One started ring of a device, ready to be polled.

@@ -160,6 +160,15 @@ pub enum PortMode {
     Client,
 }
 
+impl From<SocketMode> for PortMode {
+    fn from(mode: SocketMode) -> Self {
+        match mode {
+            SocketMode::Server => Self::Server,
+            SocketMode::Client => Self::Client,
+        }
+    }
+}
+
 impl From<PortMode> for SocketMode {
     fn from(mode: PortMode) -> Self {
         match mode {

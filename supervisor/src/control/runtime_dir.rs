@@ -65,6 +65,11 @@ impl RuntimeDir {
         path.join(LOCK).exists() && matches!(lock(path), Err(RuntimeDirError::InUse { .. }))
     }
 
+    /// Where instances that have lost their supervisor find the next one.
+    pub fn rejoin_socket(&self) -> PathBuf {
+        self.path.join("lifeline.sock")
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,7 +1,7 @@
 //! Tells the policy what happened, and does what it wants.
 
 use super::process::Process;
-use super::{Daemon, Due, console};
+use super::{Daemon, Due, console, roster};
 use crate::policy::{Action, Event, Phase};
 use std::time::Instant;
 use steering::Side;
@@ -45,15 +45,22 @@ impl Daemon {
     fn spawn(&mut self, id: InstanceId) {
         let program = self.config.instance(id).program;
         match Process::spawn(program, id, self.poll.registry()) {
-            Ok(process) => {
-                console::say(format_args!("{id} starts as process {}", process.pid()));
-                self.processes[id as usize] = Some(process);
-            }
+            Ok(process) => self.spawned(id, process),
             Err(error) => {
                 let reason = format!("{} cannot be started: {error}", program.display());
                 self.events.push_back(Event::Died(id, reason));
             }
         }
+    }
+
+    fn spawned(&mut self, id: InstanceId, process: Process) {
+        console::say(format_args!("{id} starts as process {}", process.pid()));
+        if let Err(error) = roster::enter(self.runtime.path(), id, process.raw_pid()) {
+            console::say(format_args!(
+                "{id} cannot be taken over by another supervisor, since it cannot be written down: {error}"
+            ));
+        }
+        self.processes[id as usize] = Some(process);
     }
 
     fn kill(&mut self, id: InstanceId) {
@@ -102,7 +109,7 @@ impl Daemon {
     }
 }
 
-fn side(id: InstanceId) -> Side {
+pub(super) fn side(id: InstanceId) -> Side {
     match id {
         InstanceId::A => Side::A,
         InstanceId::B => Side::B,

@@ -1,7 +1,7 @@
 //! Waits, and takes what became ready in turn.
 
 use super::service::Service;
-use super::{Daemon, DaemonError, Due, instance_of, tokens};
+use super::{Daemon, DaemonError, Due, instance_of, roster, tokens};
 use crate::policy::Event;
 use mio::event::Event as Readiness;
 use mio::{Events, Token};
@@ -88,6 +88,7 @@ impl Daemon {
         self.hear_up_to(id, LAST_WORDS);
         if let Some(how) = self.process(id).and_then(|process| process.reap()) {
             self.processes[id as usize] = None;
+            roster::strike(self.runtime.path(), id);
             self.happen(Event::Died(id, how));
         }
     }

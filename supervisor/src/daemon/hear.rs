@@ -95,7 +95,7 @@ impl Daemon {
         Word::Warm
     }
 
-    fn hear_device(&mut self, id: InstanceId, entry: Entry) {
+    pub(super) fn hear_device(&mut self, id: InstanceId, entry: Entry) {
         let DeviceUpdate { port, revision, .. } = entry.update;
         self.incoming = Some((port, entry));
         self.happen(Event::Said(id, Word::Device { port, revision }));

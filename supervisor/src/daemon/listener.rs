@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,14 @@ impl Listener {
         let listener = Self { socket, path };
         listener.configure().map_err(failed)?;
         Ok(listener)
+    }
+
+    /// One that a supervisor before this one has bound to `path`.
+    pub(super) fn inherited(socket: OwnedFd, path: &Path) -> Self {
+        Self {
+            socket: socket.into(),
+            path: path.to_owned(),
+        }
     }
 
     fn configure(&self) -> io::Result<()> {

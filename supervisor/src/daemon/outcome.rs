@@ -98,6 +98,7 @@ impl Daemon {
                 term,
                 after,
             } => self.note_beginning(instance, term.0, after),
+            Note::Adopted(id, life) => console::say(format_args!("{id} goes on as {life:?}")),
             Note::Spare(id) => console::say(format_args!("{id} stands by")),
             Note::Dropped(id, reason) => console::say(format_args!("{id} is given up: {reason}")),
             Note::Died(id, reason) => {

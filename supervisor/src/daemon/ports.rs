@@ -3,7 +3,7 @@
 use super::listener::Listener;
 use crate::config::{Port, PortMode};
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use vhost_transfer::PortId;
 use vhost_transfer::message::AddPort;
 
@@ -66,6 +66,24 @@ impl Ports {
             },
         );
         Ok(id)
+    }
+
+    /// Takes a port that has its number, and its socket, from a supervisor before this one.
+    pub(super) fn keep(&mut self, id: PortId, port: Port, socket: Option<OwnedFd>) {
+        let listener = socket.map(|socket| Listener::inherited(socket, &port.socket));
+        let numbered = NumberedPort {
+            port,
+            listener,
+            trouble: None,
+        };
+        self.ports.insert(id, numbered);
+        while self.fresh <= id.get() {
+            if let Some(skipped) = PortId::new(self.fresh).filter(|&skipped| skipped != id) {
+                self.freed.push_back(skipped);
+            }
+            self.fresh += 1;
+        }
+        self.freed.retain(|&freed| freed != id);
     }
 
     /// Gives the socket and, in time, the number back.
@@ -156,6 +174,21 @@ mod tests {
                 .unwrap_err()
                 .contains("remove one first")
         );
+    }
+
+    #[test]
+    fn numbers_of_kept_ports_are_not_given_again() {
+        let mut ports = Ports::default();
+        let id = |number| PortId::new(number).unwrap();
+        ports.keep(id(3), client(3), None);
+        ports.keep(id(1), client(1), None);
+        assert_eq!(ports.add(client(4)), Ok(id(4)));
+        ports.remove("vm3").unwrap();
+        assert_eq!(ports.find("vm1"), Some(id(1)));
+        let rest: Vec<_> = (5..usize::from(MAX_PORTS) + 2)
+            .map(|number| ports.add(client(number)).unwrap())
+            .collect();
+        assert_eq!(rest[rest.len() - 2..], [id(2), id(3)]);
     }
 
     #[test]

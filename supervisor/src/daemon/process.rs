@@ -1,9 +1,11 @@
 //! The process of an instance, and the lifeline to it.
 
+use super::roster::Orphan;
 use super::tokens;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,8 +18,11 @@ use vhost_transfer::{InstanceId, Lifeline};
 /// A process that is not reaped yet. It is killed when dropped.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    pid: Pid,
     pidfd: OwnedFd,
+    /// `None` when a supervisor before this one has started it: then only its end can be seen, and
+    /// not how it ended.
+    child: Option<Child>,
     pub(super) lifeline: Lifeline,
     /// What it said first.
     pub(super) hello: Option<Hello>,
@@ -41,16 +46,38 @@ impl Process {
             .stdout(Stdio::from(stdout))
             .process_group(0)
             .spawn()?;
-        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        let pid = Pid::from_child(&child);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
         let process = Self {
-            child,
+            pid,
             pidfd,
+            child: Some(child),
             lifeline,
             hello: None,
             phases: Vec::new(),
             has_more: false,
         };
         process.register(id, registry)?;
+        Ok(process)
+    }
+
+    /// One that a supervisor before this one has started, and that has come back.
+    pub(super) fn adopt(
+        orphan: Orphan,
+        lifeline: Lifeline,
+        hello: Hello,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        let process = Self {
+            pid: orphan.pid,
+            pidfd: orphan.pidfd,
+            child: None,
+            lifeline,
+            hello: Some(hello),
+            phases: Vec::new(),
+            has_more: true,
+        };
+        process.register(orphan.instance, registry)?;
         Ok(process)
     }
 
@@ -63,7 +90,11 @@ impl Process {
     }
 
     pub(super) fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
+        self.pid.as_raw_nonzero().get()
+    }
+
+    pub(super) fn raw_pid(&self) -> Pid {
+        self.pid
     }
 
     /// SIGKILL. A process that has just ended needs none.
@@ -73,19 +104,31 @@ impl Process {
 
     /// How it ended, if it has.
     pub(super) fn reap(&mut self) -> Option<String> {
-        match self.child.try_wait() {
+        let Some(child) = &mut self.child else {
+            return self
+                .has_ended()
+                .then(|| "ended; another supervisor had started it".to_owned());
+        };
+        match child.try_wait() {
             Ok(Some(status)) => Some(how(status)),
             Ok(None) => None,
             Err(error) => Some(format!("lost: {error}")),
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut end = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut end, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        // It was ours to wait for, and SIGKILL does not fail.
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            // It was ours to wait for, and SIGKILL does not fail.
+            let _ = child.wait();
+        }
     }
 }
 

@@ -69,8 +69,13 @@ impl Daemon {
             uplink: own.uplink.map(str::to_owned),
             mac_aging_s: u32::try_from(vswitch.mac_aging.as_secs()).unwrap_or(u32::MAX),
             drain_us: self.drain_us(),
-            rejoin_at: None,
+            rejoin_at: self.rejoin_at(),
         }
+    }
+
+    fn rejoin_at(&self) -> Option<String> {
+        let path = self.runtime.rejoin_socket();
+        path.to_str().map(str::to_owned)
     }
 
     /// As long as the configuration says, and as long as packets may still be on their way.

@@ -1,7 +1,8 @@
 //! What the policy hears and what it wants done.
 
-use super::Timer;
+use super::{Life, Timer};
 use std::time::Duration;
+use vhost_transfer::message::Standing;
 use vhost_transfer::{InstanceId, PortId, Term};
 
 /// Names one request of an operator, so that its outcome finds the way back.
@@ -21,6 +22,24 @@ pub enum Event {
         /// The active one is to close its vhost-user connections first.
         reconnect: bool,
     },
+    /// An instance of a supervisor before this one goes on under this one.
+    Adopted {
+        /// Which.
+        instance: InstanceId,
+        /// What it is.
+        standing: Standing,
+        /// The term of the lanes that run, or ran last.
+        term: Term,
+    },
+    /// An adopted standby has this device, and no active instance has told of a newer one.
+    Restored {
+        /// The device's port.
+        port: PortId,
+        /// Of the device.
+        revision: u64,
+    },
+    /// The NIC delivers to this instance; a supervisor before this one has steered it.
+    Delivers(InstanceId),
     /// The port is configured.
     PortAdded(PortId),
     /// The port is no longer configured.
@@ -224,6 +243,8 @@ pub enum Note {
         /// Whose place it took, when that one died.
         after: Option<InstanceId>,
     },
+    /// An instance that had another supervisor is this now.
+    Adopted(InstanceId, Life),
     /// An instance is the spare now.
     Spare(InstanceId),
     /// An instance is of no more use.

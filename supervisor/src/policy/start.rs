@@ -10,6 +10,7 @@ impl State {
                 self.spawn(id);
             }
         }
+        self.tell_adopted_what_is_gone();
         self.started = true;
     }
 

@@ -22,6 +22,10 @@ impl Steering {
         self.trouble.as_ref().map(|(_, reason)| reason.as_str())
     }
 
+    pub(super) fn delivers(&mut self, id: InstanceId) {
+        self.on = Some(id);
+    }
+
     pub(super) fn forget_trouble(&mut self) {
         self.trouble = None;
     }

@@ -74,6 +74,24 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Kills it at once; the instances go on without it.
+    ///
+    /// # Errors
+    /// Those of kill(2) and wait(2).
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Starts it again after [`Self::kill`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.child = spawn(&self.vswsup, &self.config, &self.dir)?;
+        Ok(())
+    }
+
     /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32)
@@ -183,6 +201,17 @@ impl Drop for Supervisor {
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
             eprintln!("{error}");
+        }
+        kill_orphans(&super::runtime_dir(&self.dir));
+    }
+}
+
+/// Instances outlive a supervisor that was killed, and must not outlive the rig.
+fn kill_orphans(runtime_dir: &Path) {
+    for instance in ["instance-a", "instance-b"] {
+        let line = std::fs::read_to_string(runtime_dir.join(instance)).unwrap_or_default();
+        if let Some(Ok(pid)) = line.split_whitespace().next().map(str::parse) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL); // it may have ended
         }
     }
 }

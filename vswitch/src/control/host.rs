@@ -6,16 +6,20 @@ use crate::memory::GuestMemory;
 use crate::port::{Backend, Handled};
 use crate::switch::{Plan, VhostView};
 use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use vhost_transfer::ledger::RingPosition;
-use vhost_transfer::lifeline::LifelineError;
-use vhost_transfer::message::{DeviceGone, DeviceSummary, DeviceUpdate, FromInstance, PortTrouble};
+use vhost_transfer::lifeline::{LifelineError, Received};
+use vhost_transfer::message::{
+    DeviceGone, DeviceSummary, DeviceUpdate, FromInstance, PortTrouble, ToInstance,
+};
 use vhost_transfer::{Device, Lifeline, PortId};
 
 /// The lifeline and the lanes, as [`Backend`] of every port. Errors are kept until the loop looks.
 pub(super) struct Host {
-    pub(super) lifeline: Lifeline,
+    /// `None` while there is no supervisor.
+    pub(super) lifeline: Option<Lifeline>,
     pub(super) lanes: LaneSet,
     /// The newest device that the lanes were given, to stop one ring of it.
     applied: BTreeMap<PortId, (Device, Arc<GuestMemory>)>,
@@ -32,17 +36,48 @@ pub(super) enum HostError {
 impl Host {
     pub(super) fn new(lifeline: Lifeline, lanes: LaneSet) -> Self {
         Self {
-            lifeline,
+            lifeline: Some(lifeline),
             lanes,
             applied: BTreeMap::new(),
             broken: None,
         }
     }
 
-    /// Says something to the supervisor.
+    /// Says something to the supervisor. The next one is told everything anyway.
     pub(super) fn say(&mut self, message: FromInstance) {
-        let outcome = self.lifeline.send(&message, &[]);
-        self.keep(outcome.map_err(HostError::Lifeline));
+        self.say_with(message, &[]);
+    }
+
+    fn say_with(&mut self, message: FromInstance, fds: &[BorrowedFd<'_>]) {
+        if let Some(lifeline) = &mut self.lifeline {
+            let outcome = lifeline.send(&message, fds);
+            self.keep(outcome.map_err(HostError::Lifeline));
+        }
+    }
+
+    /// The supervisor's next word, `None` when there is none now.
+    pub(super) fn receive(&mut self) -> Result<Option<Received<ToInstance>>, LifelineError> {
+        self.lifeline
+            .as_mut()
+            .map_or(Ok(None), Lifeline::receive::<ToInstance>)
+    }
+
+    /// Sends what waits to be sent.
+    pub(super) fn flush(&mut self) -> Result<(), LifelineError> {
+        self.lifeline.as_mut().map_or(Ok(()), Lifeline::flush)
+    }
+
+    /// There is no supervisor any more.
+    pub(super) fn lose_lifeline(&mut self) -> Option<Lifeline> {
+        if matches!(self.broken, Some(HostError::Lifeline(_))) {
+            self.broken = None;
+        }
+        self.lifeline.take()
+    }
+
+    /// There is a supervisor again.
+    pub(super) fn have_lifeline(&mut self, lifeline: Lifeline) {
+        self.lifeline = Some(lifeline);
     }
 
     /// The first error since the last look.
@@ -78,8 +113,7 @@ impl Backend for Host {
             summary: summary(device),
             packed: packed.into(),
         };
-        let outcome = self.lifeline.send(&FromInstance::Device(update), &fds);
-        self.keep(outcome.map_err(HostError::Lifeline));
+        self.say_with(FromInstance::Device(update), &fds);
     }
 
     fn note(&mut self, port: PortId, handled: Handled) {

@@ -3,6 +3,7 @@
 use super::ControlError;
 use super::handover::Stance;
 use super::host::{Host, HostError};
+use super::orphan::Guardian;
 use super::startup::Started;
 use crate::dpdk::{Eal, Uplink};
 use crate::lane::LaneEvent;
@@ -15,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use vhost_transfer::lifeline::{LifelineError, Received};
-use vhost_transfer::message::{Fatal, FromInstance, ToInstance};
+use vhost_transfer::message::{Fatal, FromInstance};
 use vhost_transfer::{InstanceId, Lifeline, PortId};
 
 /// Tokens of the loop itself; those from port 1 on are the ports'.
@@ -41,6 +42,7 @@ pub(super) struct Instance {
     pub(super) host: Host,
     pub(super) ports: BTreeMap<PortId, VhostPort>,
     pub(super) stance: Stance,
+    pub(super) guardian: Guardian,
     pub(super) poll: Poll,
     events: Receiver<LaneEvent>,
     _uplink: Option<Uplink>,
@@ -55,6 +57,7 @@ impl Instance {
             id,
             lanes,
             events,
+            rejoin_at,
             _uplink,
             _eal,
         } = started;
@@ -70,6 +73,7 @@ impl Instance {
             host,
             ports: BTreeMap::new(),
             stance: Stance::Warm,
+            guardian: Guardian::present(rejoin_at),
             poll,
             events,
             _uplink,
@@ -80,37 +84,62 @@ impl Instance {
     /// Runs until told to leave.
     pub(super) fn run(&mut self) -> Result<(), ControlError> {
         let mut events = Events::with_capacity(EVENTS);
-        // What came with the setup is readable already, and mio tells only of what is new.
-        while self.obey()? == Next::GoOn {
-            self.check_host()?;
-            self.wait(&mut events)?;
-            for event in &events {
-                match event.token() {
-                    tokens::LIFELINE => self.host.lifeline.flush()?,
-                    tokens::LANES => {}
-                    token => {
-                        if let Some((port, _)) = Source::of(token) {
-                            self.port_is_ready(port);
-                        }
-                    }
+        loop {
+            match self.go_round(&mut events) {
+                Ok(Next::GoOn) => {}
+                Ok(Next::Leave) => break,
+                Err(ControlError::Lifeline(LifelineError::Closed))
+                    if self.outlives_supervisor() =>
+                {
+                    self.lose_supervisor();
                 }
+                Err(error) => return Err(error),
             }
-            self.hear_lanes()?;
-            self.tick();
-            self.prepared_when_filled();
         }
         self.leave();
         Ok(())
     }
 
+    /// What came with the setup is readable already, and mio tells only of what is new: so orders
+    /// come before waiting.
+    fn go_round(&mut self, events: &mut Events) -> Result<Next, ControlError> {
+        if self.obey()? == Next::Leave {
+            return Ok(Next::Leave);
+        }
+        self.check_host()?;
+        self.wait(events)?;
+        for event in &*events {
+            match event.token() {
+                tokens::LIFELINE => self.host.flush()?,
+                tokens::LANES => {}
+                token => {
+                    if let Some((port, _)) = Source::of(token) {
+                        self.port_is_ready(port);
+                    }
+                }
+            }
+        }
+        self.hear_lanes()?;
+        self.tick();
+        self.prepared_when_filled();
+        self.look_for_supervisor()?;
+        Ok(Next::GoOn)
+    }
+
     /// Tells the supervisor why this instance leaves.
     pub(super) fn last_words(&mut self, error: &ControlError) {
-        say_fatal(&mut self.host.lifeline, error);
+        if let Some(lifeline) = &mut self.host.lifeline {
+            say_fatal(lifeline, error);
+        }
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<(), ControlError> {
         let ports = self.ports.values().filter_map(VhostPort::next_deadline);
-        let deadline = ports.chain(self.next_look()).min();
+        let looks = self
+            .next_look()
+            .into_iter()
+            .chain(self.guardian.next_look());
+        let deadline = ports.chain(looks).min();
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poll.poll(events, limit) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => Err(error.into()),
@@ -120,7 +149,7 @@ impl Instance {
 
     /// Does all that the supervisor has asked for.
     fn obey(&mut self) -> Result<Next, ControlError> {
-        while let Some(Received { message, fds }) = self.host.lifeline.receive::<ToInstance>()? {
+        while let Some(Received { message, fds }) = self.host.receive()? {
             if self.handle(message, fds) == Next::Leave {
                 return Ok(Next::Leave);
             }

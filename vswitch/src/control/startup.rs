@@ -59,6 +59,7 @@ pub(super) struct Started {
     pub(super) id: InstanceId,
     pub(super) lanes: LaneSet,
     pub(super) events: Receiver<LaneEvent>,
+    pub(super) rejoin_at: Option<String>,
     /// Keeps the device open; its queues are with the lanes.
     pub(super) _uplink: Option<Uplink>,
     /// The last to go.
@@ -123,6 +124,7 @@ impl Started {
             id: setup.instance,
             lanes,
             events,
+            rejoin_at: setup.rejoin_at,
             uplink,
             eal,
         })
@@ -135,6 +137,7 @@ struct Parts {
     id: InstanceId,
     lanes: LaneSet,
     events: Receiver<LaneEvent>,
+    rejoin_at: Option<String>,
     uplink: Option<Uplink>,
     eal: Eal,
 }
@@ -146,6 +149,7 @@ impl Parts {
             id,
             lanes,
             events,
+            rejoin_at,
             uplink,
             eal,
         } = self;
@@ -155,13 +159,14 @@ impl Parts {
             id,
             lanes,
             events,
+            rejoin_at,
             _uplink: uplink,
             _eal: eal,
         }
     }
 }
 
-fn hello() -> Hello {
+pub(super) fn hello() -> Hello {
     Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         dpdk: crate::dpdk::version(),

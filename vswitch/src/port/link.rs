@@ -118,6 +118,14 @@ impl Link {
         &self.memory
     }
 
+    /// The device, with the change that waits for the vault if there is one.
+    pub(super) fn newest(&self) -> &Device {
+        match &self.waiting {
+            Some(Waiting::Change(change)) => &change.device,
+            Some(Waiting::Connection) | None => &self.device,
+        }
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }

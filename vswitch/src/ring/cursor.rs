@@ -36,9 +36,17 @@ impl Cursor {
     /// Finds its place at the first poll of a term. What a released ring's owner published is
     /// exact. A dead owner may have used more than it published, so the used index in the guest's
     /// memory tells: completion is in order, so what was used was also taken.
-    pub fn refresh(&mut self, ring: &Ring, slot: &RingSlot, term: Term, predecessor: Predecessor) {
+    ///
+    /// True when this was that poll.
+    pub fn refresh(
+        &mut self,
+        ring: &Ring,
+        slot: &RingSlot,
+        term: Term,
+        predecessor: Predecessor,
+    ) -> bool {
         if self.term == term {
-            return;
+            return false;
         }
         let position = match predecessor {
             Predecessor::Released => slot.position(),
@@ -53,6 +61,12 @@ impl Cursor {
             broken: None,
             term,
         };
+        true
+    }
+
+    /// The ring is not to be touched in this term, and why.
+    pub fn leave_alone(&mut self, error: RingError) {
+        self.broken = Some(error);
     }
 
     /// The rule that the ring broke, if it did.

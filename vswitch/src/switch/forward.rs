@@ -79,7 +79,7 @@ impl Forwarder {
         };
         let ledger = Arc::clone(&self.ledger);
         let slot = transmit.slot(&ledger, view.port);
-        let mut cursor = transmit.cursor(slot, tenure);
+        let mut cursor = transmit.cursor(&ledger, view.port, tenure);
         let count = transmit.ring.transmittable(&mut cursor, BURST as u16);
         if count == 0 {
             return 0;
@@ -173,7 +173,7 @@ impl Forwarder {
         let Some(receive) = &view.receive else {
             return add(&counters.tx_dropped, 1);
         };
-        let mut cursor = receive.cursor(receive.slot(&self.ledger, view.port), tenure);
+        let mut cursor = receive.cursor(&self.ledger, view.port, tenure);
         match receive.ring.push(&mut cursor, frame, &mut self.room) {
             Pushed::Yes => {
                 add(&counters.tx_packets, 1);
@@ -204,7 +204,9 @@ impl Forwarder {
     fn flush_guest(&self, plan: &Plan, tenure: Tenure, port: PortId) {
         if let Some(receive) = plan.view(port).and_then(|view| view.receive.as_ref()) {
             let slot = receive.slot(&self.ledger, port);
-            receive.ring.flush(&mut receive.cursor(slot, tenure), slot);
+            receive
+                .ring
+                .flush(&mut receive.cursor(&self.ledger, port, tenure), slot);
         }
     }
 

@@ -1,10 +1,12 @@
 //! What the lanes serve: a picture of ports and rings, replaced whole when a device changes.
 
 use crate::memory::GuestMemory;
+use crate::port::Handled;
 use crate::ring::{Cursor, Ring, RingError};
+use std::sync::atomic::Ordering::Acquire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vhost_transfer::device::RingState;
-use vhost_transfer::ledger::RingSlot;
+use vhost_transfer::ledger::{Predecessor, RingSlot};
 use vhost_transfer::{Device, Ledger, MAX_PORTS, PortId};
 
 use super::Tenure;
@@ -97,6 +99,8 @@ pub struct RingView {
     /// While disabled, what the guest transmits is taken and thrown away.
     pub enabled: bool,
     index: u16,
+    /// Of the device.
+    revision: u64,
     cursor: Mutex<Cursor>,
 }
 
@@ -111,16 +115,31 @@ impl RingView {
             ring: Ring::new(&device.state, state, &device.fds.rings[index], memory)?,
             enabled: state.enabled,
             index: index as u16,
+            revision: device.state.revision,
             cursor: Mutex::new(Cursor::unplaced()),
         })
     }
 
     /// The owner's place in this ring, valid in `tenure`. A lane that panicked while it held the
     /// cursor took its process with it, so poison means nothing here.
-    pub fn cursor(&self, slot: &RingSlot, tenure: Tenure) -> MutexGuard<'_, Cursor> {
+    pub fn cursor(&self, ledger: &Ledger, port: PortId, tenure: Tenure) -> MutexGuard<'_, Cursor> {
         let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        cursor.refresh(&self.ring, slot, tenure.term, tenure.predecessor);
+        if cursor.refresh(
+            &self.ring,
+            self.slot(ledger, port),
+            tenure.term,
+            tenure.predecessor,
+        ) && self.is_stale(ledger, port, tenure)
+        {
+            cursor.leave_alone(RingError::Stale);
+        }
         cursor
+    }
+
+    /// The dead owner had changed the device when nobody could tell this instance.
+    fn is_stale(&self, ledger: &Ledger, port: PortId, tenure: Tenure) -> bool {
+        let handled = Handled::from_word(ledger.handled(port).load(Acquire));
+        tenure.predecessor == Predecessor::Died && handled.revision > self.revision
     }
 
     /// The ring's slot in the ledger.

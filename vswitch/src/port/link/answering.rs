@@ -80,6 +80,13 @@ impl Link {
     /// that waits for an answer sends nothing, so that a message in the socket tells them apart.
     pub(super) fn inherit(&mut self, backend: &mut dyn Backend) -> Result<(), Ending> {
         let handled = backend.noted(self.port());
+        if handled.revision > self.device.state.revision {
+            return Err(Ending::Trouble(
+                "the instance before changed the device while there was no supervisor; the \
+                 connection is closed so that the front end connects again"
+                    .into(),
+            ));
+        }
         let unanswered = handled.revision < self.device.state.revision;
         let at_hand = self.device.state.at_hand.take().filter(|_| unanswered);
         match (connection::peek(self.socket())?, at_hand.as_deref()) {

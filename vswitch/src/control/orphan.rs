@@ -1,0 +1,162 @@
+//! Life without a supervisor: traffic goes on, the lanes still fail over by their locks, and the
+//! next supervisor is looked for and told everything.
+//!
+//! What changes a device waits for the next supervisor, since its vault protects the change. A front
+//! end must not wait for ever: after [`ALONE_AFTER`] changes are made without the vault. The standby
+//! then lacks them, and the ledger says so: it closes such a connection instead of serving it wrongly.
+
+use super::ControlError;
+use super::handover::Stance;
+use super::instance::{Instance, tokens};
+use super::startup::hello;
+use mio::Interest;
+use mio::unix::SourceFd;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use vhost_transfer::lifeline::LifelineError;
+use vhost_transfer::message::{FromInstance, Rejoin, Standing};
+use vhost_transfer::{Lifeline, PortId};
+
+/// Between two looks for a supervisor.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a front end's message waits for a supervisor.
+const ALONE_AFTER: Duration = Duration::from_secs(2);
+
+/// Whether there is a supervisor, and where the next one will be.
+pub(super) struct Guardian {
+    rejoin_at: Option<PathBuf>,
+    lost: Option<Instant>,
+    next_look: Instant,
+}
+
+impl Guardian {
+    /// There is one; `rejoin_at` is where it, or the next one, listens.
+    pub(super) fn present(rejoin_at: Option<String>) -> Self {
+        Self {
+            rejoin_at: rejoin_at.map(PathBuf::from),
+            lost: None,
+            next_look: Instant::now(),
+        }
+    }
+
+    /// When to look for the next one, `None` while there is one.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.lost.map(|_| self.next_look)
+    }
+
+    fn is_lost_for(&self, time: Duration) -> bool {
+        self.lost.is_some_and(|since| since.elapsed() > time)
+    }
+}
+
+impl Instance {
+    /// Whether it serves, or stands by, without a supervisor. One that is not ready yet is of no use.
+    pub(super) fn outlives_supervisor(&self) -> bool {
+        self.guardian.rejoin_at.is_some() && self.stance != Stance::Warm
+    }
+
+    /// The supervisor is gone: a handover that it had begun is off.
+    pub(super) fn lose_supervisor(&mut self) {
+        eprintln!(
+            "vswitch {}: the supervisor is gone; going on, and waiting for the next one",
+            self.id
+        );
+        if let Some(lifeline) = self.host.lose_lifeline() {
+            // It is registered; nothing else can fail here.
+            let _ = self
+                .poll
+                .registry()
+                .deregister(&mut SourceFd(&lifeline.as_raw_fd()));
+        }
+        self.guardian.lost = Some(Instant::now());
+        self.guardian.next_look = Instant::now();
+        self.abandon_handover();
+    }
+
+    /// A handover whose release word is written goes on by itself.
+    fn abandon_handover(&mut self) {
+        let handover = self.host.lanes.shared.ledger.handover();
+        let term = handover.term();
+        if !handover.must_release(term) {
+            self.abort(term.next());
+        }
+    }
+
+    /// Looks for the next supervisor, when it is time to.
+    ///
+    /// # Errors
+    /// Those of a lifeline that breaks at once; there is none then.
+    pub(super) fn look_for_supervisor(&mut self) -> Result<(), ControlError> {
+        let now = Instant::now();
+        if self.guardian.next_look().is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        self.guardian.next_look = now + LOOK_EVERY;
+        let found = self.guardian.rejoin_at.as_deref().map(Lifeline::connect);
+        if let Some(lifeline) = found.transpose()?.flatten() {
+            return self.rejoin(lifeline);
+        }
+        if self.guardian.is_lost_for(ALONE_AFTER) {
+            self.go_on_alone();
+        }
+        Ok(())
+    }
+
+    fn rejoin(&mut self, lifeline: Lifeline) -> Result<(), ControlError> {
+        let both_ways = Interest::READABLE | Interest::WRITABLE;
+        let fd = lifeline.as_raw_fd();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), tokens::LIFELINE, both_ways)?;
+        self.guardian.lost = None;
+        self.introduce(lifeline)?;
+        eprintln!("vswitch {}: there is a supervisor again", self.id);
+        Ok(())
+    }
+
+    /// Tells a supervisor that knows nothing what there is.
+    fn introduce(&mut self, mut lifeline: Lifeline) -> Result<(), LifelineError> {
+        let ledger = &self.host.lanes.shared.ledger;
+        let rejoin = Rejoin {
+            instance: self.id,
+            hello: hello(),
+            standing: if self.stance.owns() {
+                Standing::Active
+            } else {
+                Standing::Standby
+            },
+            term: ledger.handover().term(),
+        };
+        lifeline.send(&FromInstance::Rejoin(rejoin), &[ledger.fd()])?;
+        for port in self.ports.values() {
+            let (message, listener) = port.as_message();
+            let fds: Vec<_> = listener.into_iter().collect();
+            lifeline.send(&FromInstance::Port(message), &fds)?;
+        }
+        self.host.have_lifeline(lifeline);
+        for port in self.ports.values() {
+            port.store_again(&mut self.host);
+        }
+        self.host.say(FromInstance::Rejoined);
+        Ok(())
+    }
+
+    /// Takes every change that waits for the vault for stored.
+    fn go_on_alone(&mut self) {
+        let waiting: Vec<(PortId, u64)> = self
+            .ports
+            .values()
+            .filter_map(|port| Some((port.id(), port.waits_for()?)))
+            .collect();
+        for (port, revision) in waiting {
+            eprintln!(
+                "vswitch {}: port {port} goes on without a supervisor; it is not protected",
+                self.id
+            );
+            if let Some(port) = self.ports.get_mut(&port) {
+                port.on_stored(revision, &mut self.host);
+            }
+        }
+    }
+}
