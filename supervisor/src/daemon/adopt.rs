@@ -12,12 +12,13 @@ use crate::config::{Port, PortMode};
 use crate::policy::Event;
 use mio::Registry;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vhost_transfer::lifeline::LifelineListener;
 use vhost_transfer::message::{AddPort, FromInstance, Rejoin, Standing};
-use vhost_transfer::{InstanceId, Lifeline};
+use vhost_transfer::{InstanceId, Lifeline, PortId};
 
 /// Instances look for a supervisor every 20 ms.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -153,14 +154,18 @@ fn kill(orphan: &Orphan) {
 impl Daemon {
     /// Makes the pair this supervisor's own. The policy hears of ports, then of both instances, then
     /// of the active one's devices, so that the standby is told what it may have missed.
-    pub(super) fn take_over(&mut self, adopted: Vec<Adopted>) -> io::Result<()> {
+    pub(super) fn take_over(&mut self, mut adopted: Vec<Adopted>) -> io::Result<()> {
         self.know_steering();
+        let known: Vec<_> = adopted
+            .iter_mut()
+            .map(|instance| self.take_ports(std::mem::take(&mut instance.ports)))
+            .collect();
         let mut devices = Vec::new();
-        for instance in adopted {
+        for (instance, ports) in adopted.into_iter().zip(known) {
             devices.push((
                 instance.rejoin.instance,
                 instance.rejoin.standing,
-                self.take_instance(instance)?,
+                self.take_instance(instance, ports)?,
             ));
         }
         devices.sort_by_key(|(_, standing, _)| match standing {
@@ -171,19 +176,22 @@ impl Daemon {
             for entry in entries {
                 match standing {
                     Standing::Active => self.hear_device(id, entry),
-                    Standing::Standby => self.restore_device(entry),
+                    Standing::Standby => self.restore_device(id, entry),
                 }
             }
         }
         Ok(())
     }
 
-    fn take_instance(&mut self, instance: Adopted) -> io::Result<Vec<Entry>> {
+    fn take_instance(
+        &mut self,
+        instance: Adopted,
+        ports: BTreeSet<PortId>,
+    ) -> io::Result<Vec<Entry>> {
         let Adopted {
             orphan,
             lifeline,
             rejoin,
-            ports,
             devices,
             ..
         } = instance;
@@ -192,9 +200,6 @@ impl Daemon {
             "{id} is taken over as process {}: {:?} in term {}",
             orphan.pid, rejoin.standing, rejoin.term
         ));
-        for (port, listener) in ports {
-            self.take_port(port, listener);
-        }
         let registry: &Registry = self.poll.registry();
         let process = Process::adopt(orphan, lifeline, rejoin.hello, registry)?;
         self.processes[id as usize] = Some(process);
@@ -202,8 +207,17 @@ impl Daemon {
             instance: id,
             standing: rejoin.standing,
             term: rejoin.term,
+            ports,
         });
         Ok(devices)
+    }
+
+    fn take_ports(&mut self, ports: Vec<(AddPort, Option<OwnedFd>)>) -> BTreeSet<PortId> {
+        let known = ports.iter().map(|(port, _)| port.port).collect();
+        for (port, listener) in ports {
+            self.take_port(port, listener);
+        }
+        known
     }
 
     /// Both instances tell of each port.
@@ -221,10 +235,14 @@ impl Daemon {
     }
 
     /// For when no active one is left to say better.
-    fn restore_device(&mut self, entry: Entry) {
+    fn restore_device(&mut self, instance: InstanceId, entry: Entry) {
         let (port, revision) = (entry.update.port, entry.update.revision);
         self.incoming = Some((port, entry));
-        self.happen(Event::Restored { port, revision });
+        self.happen(Event::Restored {
+            instance,
+            port,
+            revision,
+        });
         self.incoming = None;
     }
 

@@ -1,12 +1,19 @@
 //! A pair that had another supervisor.
 
 use super::{Action, Life, Note, Order, State};
+use std::collections::BTreeSet;
 use vhost_transfer::message::Standing;
 use vhost_transfer::{InstanceId, PortId, Term};
 
 impl State {
-    /// It runs, and is what it is; it needs no start and no setup.
-    pub(super) fn adopted(&mut self, id: InstanceId, standing: Standing, term: Term) {
+    /// It runs, and is what it is; it needs no start and no setup. It may have missed a port.
+    pub(super) fn adopted(
+        &mut self,
+        id: InstanceId,
+        standing: Standing,
+        term: Term,
+        ports: &BTreeSet<PortId>,
+    ) {
         self.term = self.term.max(term);
         let life = match standing {
             Standing::Active => Life::Active,
@@ -18,11 +25,17 @@ impl State {
         if standing == Standing::Active {
             self.heir = id;
         }
+        let missed: Vec<_> = self.ports.difference(ports).copied().collect();
+        for port in missed {
+            self.tell(id, Order::AddPort(port));
+        }
     }
 
-    /// A standby's device, while no owner has told of it.
-    pub(super) fn restored(&mut self, port: PortId, revision: u64) {
-        if self.ports.contains(&port) && !self.vault.contains_key(&port) {
+    /// A standby's device. An owner would know better, also that it is gone.
+    pub(super) fn restored(&mut self, id: InstanceId, port: PortId, revision: u64) {
+        self.instance_mut(id).has_some_state_of(port);
+        let is_known = self.vault.contains_key(&port) || !self.ports.contains(&port);
+        if self.active().is_none() && !is_known {
             self.vault.insert(port, revision);
             self.actions.push(Action::Keep(port));
         }

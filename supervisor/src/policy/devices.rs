@@ -60,10 +60,10 @@ impl State {
         }
     }
 
-    /// The newest state cannot be mapped. Beside an owner such an instance is no spare. Without one
+    /// The newest state cannot be mapped. Beside one that has it such an instance is no spare. Else
     /// it is all there is, and serves what it can.
     fn unmappable(&mut self, id: InstanceId, port: PortId, trouble: String) {
-        if self.life(id.other()).owns() {
+        if self.life(id.other()).owns() || self.is_complete(id.other()) {
             return self.drop_instance(id, format!("cannot map port {port}: {trouble}"));
         }
         self.note(Note::DeviceLost(port, trouble));

@@ -1,6 +1,7 @@
 //! What the policy hears and what it wants done.
 
 use super::{Life, Timer};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use vhost_transfer::message::Standing;
 use vhost_transfer::{InstanceId, PortId, Term};
@@ -30,9 +31,13 @@ pub enum Event {
         standing: Standing,
         /// The term of the lanes that run, or ran last.
         term: Term,
+        /// The ports that it knows.
+        ports: BTreeSet<PortId>,
     },
-    /// An adopted standby has this device, and no active instance has told of a newer one.
+    /// An adopted standby has this device.
     Restored {
+        /// Which.
+        instance: InstanceId,
         /// The device's port.
         port: PortId,
         /// Of the device.

@@ -20,17 +20,21 @@ impl State {
         match releasing {
             Some(to) if to == id && !after_death => self.handed_over(freeze_ns),
             Some(to) if to != id && self.life(id) == Life::Active => self.taken_back(),
-            _ => self.active_unasked(id),
+            _ => self.active_unasked(id, after_death),
         }
     }
 
     /// By order without a handover, or because the lanes before died: locks know before we do.
-    fn active_unasked(&mut self, id: InstanceId) {
+    fn active_unasked(&mut self, id: InstanceId, after_death: bool) {
         let other = id.other();
         match self.life(id) {
             Life::Activating => self.begin(id, None),
             Life::Arming | Life::Standby => {
-                if self.life(other).is_alive() && self.life(other).owns() {
+                if self.life(other) == Life::Active && !after_death {
+                    // By the release word of a supervisor before this one.
+                    self.set_life(other, Life::Releasing);
+                    self.keep_devices(other);
+                } else if self.life(other).is_alive() && self.life(other).owns() {
                     self.set_life(other, Life::Leaving);
                 }
                 self.begin(id, Some(other));

@@ -208,6 +208,10 @@ impl State {
         }
         if self.life(id) == Life::Releasing {
             self.set_life(id, Life::Warm);
+        } else if self.life(id) == Life::Active && self.handover.is_none() {
+            // A supervisor before this one had written the release word.
+            self.set_life(id, Life::Warm);
+            self.keep_devices(id);
         }
     }
 

@@ -22,7 +22,7 @@ impl State {
     }
 
     /// Warm, with every device mapped.
-    fn is_complete(&self, id: InstanceId) -> bool {
+    pub(super) fn is_complete(&self, id: InstanceId) -> bool {
         self.life(id) == Life::Warm && self.instance(id).has_mapped_all()
     }
 

@@ -44,7 +44,7 @@ proptest! {
         play(&mut world, &script);
         world.settle();
         world.check_well();
-        prop_assert_eq!(world.outcomes.len() as u64, world.requests);
+        prop_assert_eq!(world.outcomes.len() as u64 + world.unanswered, world.requests);
     }
 
     /// With nothing going wrong, every promote is done or refused, and nobody is dropped.
@@ -66,6 +66,9 @@ proptest! {
     fn it_always_stops(before in script(120), after in script(60), twice: bool) {
         let mut world = World::new(6, 6, 6);
         play(&mut world, &before);
+        if !world.supervised {
+            world.make(Move::StartSupervisor);
+        }
         world.make(Move::Stop);
         world.wish_nothing();
         if twice {

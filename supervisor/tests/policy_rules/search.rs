@@ -36,12 +36,24 @@ fn make(world: &World, next: Move) -> World {
     world
 }
 
+/// Tells how a world was reached that breaks a rule.
+struct Told<'a>(&'a [Move]);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("reached by {:?}", self.0);
+        }
+    }
+}
+
 /// Visits every world that can be reached; `World` checks itself after every step. In each of them,
 /// if nothing more goes wrong, all must become well again.
 fn search(start: World, bound: usize) -> usize {
     let mut seen = HashSet::from([start.clone()]);
-    let mut open = VecDeque::from([start]);
-    while let Some(world) = open.pop_front() {
+    let mut open = VecDeque::from([(start, Vec::new())]);
+    while let Some((world, path)) = open.pop_front() {
+        let told = Told(&path);
         let mut quiet = world.clone();
         quiet.wish_nothing();
         quiet.settle();
@@ -49,9 +61,12 @@ fn search(start: World, bound: usize) -> usize {
         for next in next(&world) {
             let reached = make(&world, next);
             if seen.insert(reached.clone()) {
-                open.push_back(reached);
+                let mut path = path.clone();
+                path.push(next);
+                open.push_back((reached, path));
             }
         }
+        drop(told);
         assert!(
             seen.len() < bound,
             "more than {bound} worlds: raise the bound"
@@ -78,6 +93,17 @@ fn every_promote_beside_a_change_of_a_device() {
     let worlds = search(world, 400_000);
     assert!(
         worlds > 100,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_promote_with_two_mishaps() {
+    let mut world = well();
+    (world.promotes_left, world.faults_left) = (1, 2);
+    let worlds = search(world, 2_000_000);
+    assert!(
+        worlds > 10_000,
         "only {worlds} worlds were found: the search is broken"
     );
 }

@@ -4,6 +4,7 @@
 mod check;
 mod instance;
 mod moves;
+mod supervisor;
 
 pub(crate) use instance::{Device, Fault, Model};
 pub(crate) use moves::Move;
@@ -45,6 +46,10 @@ pub(crate) struct World {
     pub(crate) promotes_left: u8,
     pub(crate) changes_left: u8,
     pub(crate) dropped: u32,
+    /// There is a supervisor.
+    pub(crate) supervised: bool,
+    /// Requests whose supervisor died before it answered.
+    pub(crate) unanswered: u64,
 }
 
 impl World {
@@ -75,6 +80,8 @@ impl World {
             promotes_left: promotes,
             changes_left: changes,
             dropped: 0,
+            supervised: true,
+            unanswered: 0,
         };
         world.happen(Event::PortAdded(port(1)));
         world.happen(Event::Start);

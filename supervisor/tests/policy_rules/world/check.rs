@@ -165,11 +165,14 @@ impl World {
         let kept: BTreeMap<_, _> = self.vault.iter().map(kept).collect();
         assert_eq!(
             kept, self.connected,
-            "every connection is kept, and no other"
+            "every connection is kept, and no other: {self:#?}"
         );
         for id in InstanceId::BOTH {
             assert_eq!(self.look(id).ports, self.ports, "{id} knows the ports");
-            assert!(self.look(id).unstored.is_empty(), "no front end waits");
+            assert!(
+                self.look(id).unstored.is_empty(),
+                "no front end waits for {id}: {self:#?}"
+            );
             assert_eq!(self.look(id).devices, self.vault, "{id} has every device");
         }
     }

@@ -190,6 +190,10 @@ impl World {
 
 impl Model {
     fn map(&mut self, port: PortId, device: Device) {
+        // What is mapped is said: the lifeline loses nothing.
+        if self.takes_fault(Fault::Swallow) {
+            return;
+        }
         let trouble = self
             .takes_fault(Fault::FailToMap)
             .then(|| "told to fail".to_string());

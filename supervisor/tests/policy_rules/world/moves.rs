@@ -24,22 +24,26 @@ pub(crate) enum Move {
     Break(InstanceId),
     Misbehave(InstanceId, Fault),
     BreakSteering,
+    KillSupervisor,
+    StartSupervisor,
     Stop,
 }
 
 impl World {
     /// What goes on by itself when nothing is wrong and nobody asks for anything.
     pub(crate) fn progress(&self) -> Vec<Move> {
-        InstanceId::BOTH
+        let of_instances = InstanceId::BOTH
             .into_iter()
-            .flat_map(|id| self.progress_of(id))
-            .collect()
+            .flat_map(|id| self.progress_of(id));
+        let of_supervisor = (!self.supervised).then_some(Move::StartSupervisor);
+        of_instances.chain(of_supervisor).collect()
     }
 
     fn progress_of(&self, id: InstanceId) -> Vec<Move> {
         let model = self.look(id);
         let mut moves = Vec::new();
-        if !model.outbox.is_empty() || model.exists && !model.runs {
+        let to_hear = !model.outbox.is_empty() || model.exists && !model.runs;
+        if self.supervised && to_hear {
             moves.push(Move::Hear(id));
         }
         if !model.runs {
@@ -101,6 +105,9 @@ impl World {
     /// What people and front ends may ask for.
     pub(crate) fn wishes(&self) -> Vec<Move> {
         let mut moves = Vec::new();
+        if !self.supervised {
+            return moves;
+        }
         if self.promotes_left > 0 {
             moves.extend([false, true].map(|reconnect| Move::Promote { reconnect }));
         }
@@ -134,13 +141,22 @@ impl World {
             .filter(|timer| !matches!(timer, Timer::Respawn(_) | Timer::Steer))
             .map(|&timer| Move::TimeOut(timer))
             .collect();
-        moves.push(Move::BreakSteering);
+        if self.supervised {
+            moves.push(Move::BreakSteering);
+        }
+        // The next one would not know of a stop.
+        if self.supervised && !self.state.is_stopping() {
+            moves.push(Move::KillSupervisor);
+        }
         for id in InstanceId::BOTH {
             if self.look(id).runs {
                 if matches!(self.look(id).lanes, Lanes::LetGo(_)) && self.owner.is_none() {
                     moves.push(Move::RunLanes(id));
                 }
-                moves.extend([Move::Kill(id), Move::Break(id)]);
+                moves.push(Move::Kill(id));
+                if self.supervised {
+                    moves.push(Move::Break(id));
+                }
                 let faults = [Fault::Refuse, Fault::FailToMap, Fault::Swallow];
                 moves.extend(faults.map(|fault| Move::Misbehave(id, fault)));
             }
@@ -193,6 +209,8 @@ impl World {
             Move::Break(id) => self.happen(Event::Broken(id, "broken by the test".into())),
             Move::Misbehave(id, fault) => self.model(id).fault = Some(fault),
             Move::BreakSteering => self.steer_failures += 1,
+            Move::KillSupervisor => self.kill_supervisor(),
+            Move::StartSupervisor => self.start_supervisor(),
             Move::Stop => self.happen(Event::Stop),
         }
     }
