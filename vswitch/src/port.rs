@@ -6,7 +6,7 @@ mod pause;
 mod search;
 mod source;
 
-pub use backend::{Backend, Handled};
+pub use backend::{Backend, Handled, Step};
 pub use source::Source;
 
 use crate::memory::{GuestMemory, Prefiller};
@@ -91,6 +91,11 @@ impl VhostPort {
     /// The device's memory.
     pub fn memory(&self) -> Option<&Arc<GuestMemory>> {
         self.link.as_ref().map(Link::memory)
+    }
+
+    /// Memory of its guest was taken away, so that the device is of no use any more.
+    pub fn has_lost_memory(&self) -> bool {
+        self.memory().is_some_and(|memory| memory.is_lost())
     }
 
     /// Begins to fill the page tables of the guest's memory for pages that came since the device was
