@@ -155,6 +155,14 @@ impl Rig {
     pub fn set_faults(&self, faults: &str) -> io::Result<()> {
         std::fs::write(self.dir.path().join(supervisor::FAULTS), faults)
     }
+
+    /// The faults that are still to come.
+    ///
+    /// # Errors
+    /// Those of reading a file.
+    pub fn faults(&self) -> io::Result<String> {
+        std::fs::read_to_string(self.dir.path().join(supervisor::FAULTS))
+    }
 }
 
 fn runtime_dir(dir: &Path) -> PathBuf {

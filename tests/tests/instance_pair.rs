@@ -266,12 +266,20 @@ fn die_under_traffic(signal: Signal) {
     let taken_over = pair
         .standby
         .expect(|word| matches!(word, FromInstance::Active(_)));
-    let expected = Active {
-        term: Term(2),
-        after_death: true,
-        freeze_ns: None,
+    let FromInstance::Active(Active {
+        term,
+        after_death,
+        freeze_ns,
+    }) = taken_over
+    else {
+        unreachable!("it was waited for");
     };
-    assert_eq!(taken_over, FromInstance::Active(expected));
+    assert_eq!((term, after_death), (Term(2), true));
+    assert!(freeze_ns.is_some_and(|freeze| freeze > 0), "{freeze_ns:?}");
+    let death = pair.ledger.instance(InstanceId::A).take_death();
+    let noted = death.map(|death| i32::from(death.signal));
+    let expected = (signal != Signal::SIGKILL).then_some(signal as i32);
+    assert_eq!(noted, expected, "what the ledger says it died of");
     std::thread::sleep(Duration::from_millis(200));
     for (flow, before) in pair.finish().iter().zip(before) {
         assert!(flow.received > before, "{} has gone on", flow.name);

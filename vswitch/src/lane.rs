@@ -1,5 +1,7 @@
 //! Lanes: the polling threads, and how they take and let go of the switch.
 
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod fence;
 mod gate;
 mod idle;
@@ -7,6 +9,8 @@ mod set;
 mod shared;
 mod worker;
 
+#[cfg(feature = "fault-injection")]
+pub use fault::{Action, Faults};
 pub use gate::Gate;
 pub use set::{LaneError, LaneSet};
 pub use shared::{Injection, LaneEvent, Shared, SharedParts};

@@ -5,10 +5,13 @@ mod file;
 mod mapping;
 mod prefill;
 mod prefiller;
+mod registry;
 
 pub use error::MemoryError;
 pub use prefiller::Prefiller;
+pub(crate) use registry::{lost_at, take_news};
 
+use file::File;
 use mapping::Mapping;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
@@ -33,7 +36,8 @@ struct Mapped {
 
 impl GuestMemory {
     /// Maps the regions, `fds` being one for each of them, in the same order (a region without is left out). A region that
-    /// `before` has too is not mapped again. Page tables are left empty.
+    /// `before` has too is not mapped again. Page tables are left empty. What is touched beyond the
+    /// end of a file that was cut off is lost, see [`Self::is_lost`].
     ///
     /// # Errors
     /// [`MemoryError`], when a file cannot be what the region says.
@@ -42,11 +46,35 @@ impl GuestMemory {
         fds: &[Arc<OwnedFd>],
         before: &Self,
     ) -> Result<Self, MemoryError> {
+        Self::map_files(regions, fds, before, File::holds)
+    }
+
+    /// As [`Self::map`], of memory that another instance has mapped before: that its file was cut
+    /// off since is no error, and is found when it is touched.
+    ///
+    /// # Errors
+    /// [`MemoryError`].
+    pub fn adopt(
+        regions: &[MemoryRegion],
+        fds: &[Arc<OwnedFd>],
+        before: &Self,
+    ) -> Result<Self, MemoryError> {
+        Self::map_files(regions, fds, before, |_, _| Ok(()))
+    }
+
+    fn map_files(
+        regions: &[MemoryRegion],
+        fds: &[Arc<OwnedFd>],
+        before: &Self,
+        check: fn(&File, &MemoryRegion) -> Result<(), MemoryError>,
+    ) -> Result<Self, MemoryError> {
         let mut regions = regions
             .iter()
             .zip(fds)
             .map(|(region, fd)| {
-                let mapping = before.mapping_of(region, fd)?;
+                let file = File::look_at(fd, region)?;
+                check(&file, region)?;
+                let mapping = before.mapping_of(file, region, fd)?;
                 Ok(Mapped {
                     region: *region,
                     mapping,
@@ -101,6 +129,11 @@ impl GuestMemory {
         self.regions.iter().all(|mapped| mapped.mapping.is_filled())
     }
 
+    /// Some of it was taken away, found when it was touched; it reads as zeroes from then on.
+    pub fn is_lost(&self) -> bool {
+        self.regions.iter().any(|mapped| mapped.mapping.is_lost())
+    }
+
     /// Bytes in all regions.
     pub fn size(&self) -> u64 {
         self.regions.iter().map(|mapped| mapped.region.size).sum()
@@ -108,10 +141,10 @@ impl GuestMemory {
 
     fn mapping_of(
         &self,
+        file: File,
         region: &MemoryRegion,
         fd: &Arc<OwnedFd>,
     ) -> Result<Arc<Mapping>, MemoryError> {
-        let file = file::File::look_at(fd, region)?;
         let same = |mapped: &&Mapped| mapped.mapping.shows(&file, region);
         if let Some(mapped) = self.regions.iter().find(same) {
             return Ok(Arc::clone(&mapped.mapping));

@@ -6,7 +6,7 @@ mod pause;
 mod search;
 mod source;
 
-pub use backend::{Backend, Handled};
+pub use backend::{Backend, Handled, Step};
 pub use source::Source;
 
 use crate::memory::{GuestMemory, Prefiller};
@@ -109,6 +109,11 @@ impl VhostPort {
     pub fn waits_for(&self) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
         Some(link.newest().state.revision)
+    }
+
+    /// Memory of its guest was taken away, so that the device is of no use any more.
+    pub fn has_lost_memory(&self) -> bool {
+        self.memory().is_some_and(|memory| memory.is_lost())
     }
 
     /// Begins to fill the page tables of the guest's memory for pages that came since the device was

@@ -213,13 +213,15 @@ impl Running {
         Ok(self.endpoints[self.place(name)?].link.clone())
     }
 
+    /// Cuts off the file behind a guest's memory, as a hostile front end may at any time. The guest
+    /// is of no use any more.
+    pub fn take_memory_away(&self, name: &str) -> Result<()> {
+        self.device(name)?.memory.take_away()
+    }
+
     /// Takes and resets a guest's count of interrupts: receive and transmit.
     pub fn take_calls(&self, name: &str) -> Result<[u64; 2]> {
-        let device = &self.endpoints[self.place(name)?].device;
-        let rings = &device
-            .as_ref()
-            .ok_or_else(|| Error::Plan(format!("{name}: no guest")))?
-            .rings;
+        let rings = &self.device(name)?.rings;
         Ok([0, 1].map(|ring| rings[ring].call.read().unwrap_or(0)))
     }
 
@@ -264,6 +266,13 @@ impl Running {
             removed: false,
         });
         self.command(Command::AddStation(station))
+    }
+
+    fn device(&self, name: &str) -> Result<&Device> {
+        let device = &self.endpoints[self.place(name)?].device;
+        device
+            .as_deref()
+            .ok_or_else(|| Error::Plan(format!("{name}: no guest")))
     }
 
     fn place(&self, name: &str) -> Result<usize> {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
 use nix::libc::c_void;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use nix::unistd::ftruncate;
 
 use super::error::{Result, system};
@@ -87,6 +87,19 @@ impl GuestMemory {
             "populate {} bytes of guest memory",
             self.length
         )))
+    }
+
+    /// Cuts off the file, so that the device's next access gets SIGBUS. This process goes on with
+    /// zeroes instead.
+    pub fn take_away(&self) -> Result<()> {
+        let length = NonZeroUsize::new(self.length).expect("a guest has memory");
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: the range is exactly this value's own mapping, of which nobody keeps references and
+        // whose content nobody relies on.
+        let zeroes = unsafe { mmap_anonymous(self.base.addr().into(), length, protection, flags) };
+        zeroes.map_err(system("replace guest memory"))?;
+        ftruncate(&self.fd, 0).map_err(system("cut off guest memory"))
     }
 
     /// The regions, in guest-physical order.

@@ -1,5 +1,7 @@
 //! Three flows through a rig, and a run that is repeated when the instrument itself stood still.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::time::Duration;
 use vswsup_tests::emulator::{FlowReport, FlowSpec, Instrument, Plan, Report, Running};
 use vswsup_tests::rig::Rig;

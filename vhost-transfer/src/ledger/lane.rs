@@ -21,11 +21,12 @@ pub struct LaneSlot {
 
 impl LaneSlot {
     /// Lets go of the lane in the middle of whatever it did, because its process dies and the
-    /// kernel would write a core dump before it let go. Async-signal-safe.
+    /// kernel would write a core dump before it let go. `now` is CLOCK_MONOTONIC, ns. Async-signal-safe.
     ///
     /// # Safety
     /// The calling thread holds the lane's lock and touches no ring any more.
-    pub unsafe fn abandon(&self) {
+    pub unsafe fn abandon(&self, now: u64) {
+        self.note_released(now);
         self.abandoned.store(1, Release);
         // SAFETY: the caller's promise.
         unsafe { self.lock.unlock() };
@@ -37,6 +38,12 @@ impl LaneSlot {
             0 => guard.predecessor,
             _ => Predecessor::Died,
         }
+    }
+
+    /// For who has the lock of a lane whose owner died: the old lane's last burst was at its last
+    /// sign of life, unless it could still tell.
+    pub fn note_died(&self) {
+        self.note_released(self.released_at().max(self.heartbeat()));
     }
 
     /// A round is done. CLOCK_MONOTONIC, ns; only the lane itself calls it.
@@ -74,6 +81,20 @@ impl LaneSlot {
 mod tests {
     use super::*;
     use std::mem::{offset_of, size_of};
+
+    #[test]
+    fn a_lane_that_died_was_released_at_its_last_sign_of_life() {
+        let slot = crate::Ledger::create().unwrap();
+        let slot = slot.lane(0);
+        let released_of = |released, beat| {
+            slot.note_released(released);
+            slot.beat(beat);
+            slot.note_died();
+            slot.released_at()
+        };
+        assert_eq!(released_of(100, 200), 200, "killed");
+        assert_eq!(released_of(300, 250), 300, "abandoned");
+    }
 
     #[test]
     fn words_stay_where_they_are() {

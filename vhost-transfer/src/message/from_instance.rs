@@ -178,8 +178,8 @@ pub struct Active {
     /// The lanes before died with their locks.
     #[n(1)]
     pub after_death: bool,
-    /// From the old lanes' last burst to the new lanes' first, ns; `None` for the first term and
-    /// after a death.
+    /// From the old lanes' last burst to the new lanes' first, ns; after a death, from the dead
+    /// lanes' last sign of life. `None` for the first term.
     #[n(2)]
     pub freeze_ns: Option<u64>,
 }

@@ -1,12 +1,29 @@
-//! Faults on demand, so that tests see a handover fail in each of its phases.
+//! Faults on demand, so that tests see an instance fail wherever it can.
 //!
 //! Only in a build with the feature `fault-injection`: then each line of the file that
-//! `VSWITCH_FAULTS` names, such as `b prepare refuse`, is a fault of that instance.
+//! `VSWITCH_FAULTS` names is a fault of the instance that it begins with, `*` for whichever owns the
+//! lanes:
+//!
+//! | line | when | what |
+//! | --- | --- | --- |
+//! | `b prepare refuse` | in a [`Phase`] of a handover | `refuse`, `die`, `hang` |
+//! | `* message peeked SET_MEM_TABLE die` | after a [`Step`] of that message, or of `any` | an [`Action`] |
+//! | `* lane loop` | a lane, at its next round | an [`Action`] |
+//! | `* control loop` | the control thread, at its next round | an [`Action`] |
+//! | `* poison vm1` | whenever a lane is to poll that port | it dies by SIGSEGV |
+//!
+//! Faults of a message, a lane and the control thread happen once: who acts on a line removes it
+//! before. A line of a message that ends with `always` stays.
+
+#[cfg(feature = "fault-injection")]
+mod injected;
+
+#[cfg(feature = "fault-injection")]
+pub(super) use injected::{at, at_message, at_tick};
 
 use std::fmt;
-use vhost_transfer::InstanceId;
 
-/// Where an instance can fail.
+/// Where a handover can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Mapping a device for the standby.
@@ -30,34 +47,27 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Refuses, dies or hangs here if a fault says so.
-#[cfg(feature = "fault-injection")]
-pub(super) fn at(instance: InstanceId, phase: Phase) -> Result<(), String> {
-    let faults =
-        std::env::var_os("VSWITCH_FAULTS").and_then(|path| std::fs::read_to_string(path).ok());
-    let wanted = format!("{instance} {phase} ");
-    let action = faults
-        .as_deref()
-        .and_then(|faults| faults.lines().find_map(|line| line.strip_prefix(&wanted)));
-    match action {
-        Some("refuse") => Err(format!(
-            "instance {instance} refuses to {phase}: injected fault"
-        )),
-        Some("die") => std::process::abort(),
-        Some("hang") => loop {
-            std::thread::park();
-        },
-        Some(_) | None => Ok(()),
-    }
-}
-
 /// There are no faults in this build.
 #[cfg(not(feature = "fault-injection"))]
-pub(super) fn at(_: InstanceId, _: Phase) -> Result<(), String> {
-    Ok(())
+mod absent {
+    use super::super::instance::Instance;
+    use super::Phase;
+    use crate::port::Step;
+    use vhost_transfer::InstanceId;
+
+    pub(in super::super) fn at(_: InstanceId, _: Phase) -> Result<(), String> {
+        Ok(())
+    }
+
+    pub(in super::super) fn at_message(_: InstanceId, _: Step, _: u32) {}
+
+    pub(in super::super) fn at_tick(_: &Instance) {}
 }
 
+#[cfg(not(feature = "fault-injection"))]
+pub(super) use absent::{at, at_message, at_tick};
+
 /// Dies or hangs here if a fault says so; it is too late to refuse.
-pub(super) fn after(instance: InstanceId, phase: Phase) {
+pub(super) fn after(instance: vhost_transfer::InstanceId, phase: Phase) {
     let _ = at(instance, phase);
 }

@@ -210,6 +210,7 @@ impl Instance {
             after_death,
             freeze_ns,
         }));
+        self.close_lost_devices();
         self.serve_ports(true);
     }
 
@@ -224,9 +225,9 @@ impl Instance {
         }));
     }
 
-    /// From the first lane's release to the last lane's resumption, ns.
+    /// From the first lane's release, or its last sign of life, to the last lane's resumption, ns.
     fn freeze_before(&self, tenure: Tenure) -> Option<u64> {
-        if tenure.predecessor == Predecessor::Died || tenure.term <= Term(1) {
+        if tenure.term <= Term(1) {
             return None;
         }
         let slots = || self.host.lanes.slots();

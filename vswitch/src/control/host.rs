@@ -1,15 +1,16 @@
 //! What the vhost ports need of their surroundings: the vault above, the lanes beneath.
 
-use super::rarp;
-use crate::lane::{Injection, LaneError, LaneSet};
+use super::{fault, rarp};
+use crate::lane::{Injection, LaneError, LaneSet, monotonic_ns};
 use crate::memory::GuestMemory;
-use crate::port::{Backend, Handled};
+use crate::port::{Backend, Handled, Step};
 use crate::switch::{Plan, VhostView};
+use nix::unistd::gettid;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Release};
-use vhost_transfer::ledger::RingPosition;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use vhost_transfer::ledger::{InstanceSlot, RingPosition};
 use vhost_transfer::lifeline::{LifelineError, Received};
 use vhost_transfer::message::{
     DeviceGone, DeviceSummary, DeviceUpdate, FromInstance, PortTrouble, ToInstance,
@@ -34,13 +35,33 @@ pub(super) enum HostError {
 }
 
 impl Host {
+    /// To be called by the control thread.
     pub(super) fn new(lifeline: Lifeline, lanes: LaneSet) -> Self {
-        Self {
+        let host = Self {
             lifeline: Some(lifeline),
             lanes,
             applied: BTreeMap::new(),
             broken: None,
-        }
+        };
+        host.beat();
+        host.serves(PortId::UPLINK);
+        host.slot().thread.store(gettid().as_raw(), Release);
+        host
+    }
+
+    /// The control thread is alive.
+    pub(super) fn beat(&self) {
+        self.slot().beat(monotonic_ns());
+    }
+
+    /// The control thread works for this port's front end from here on, [`PortId::UPLINK`]: for none.
+    pub(super) fn serves(&self, port: PortId) {
+        self.slot().serving.store(port.get().into(), Relaxed);
+    }
+
+    fn slot(&self) -> &InstanceSlot {
+        let shared = &self.lanes.shared;
+        shared.ledger.instance(shared.instance)
     }
 
     /// Says something to the supervisor. The next one is told everything anyway.
@@ -180,6 +201,10 @@ impl Backend for Host {
         if let Some(slot) = self.lanes.shared.ledger.ring(port, ring) {
             slot.publish(position);
         }
+    }
+
+    fn reached(&mut self, step: Step, code: u32) {
+        fault::at_message(self.lanes.shared.instance, step, code);
     }
 
     fn send_rarp(&mut self, port: PortId, mac: [u8; 6]) {

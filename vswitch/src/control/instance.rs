@@ -1,12 +1,14 @@
 //! The event loop and what it holds.
 
 use super::ControlError;
+use super::fault;
 use super::handover::Stance;
 use super::host::{Host, HostError};
 use super::orphan::Guardian;
 use super::startup::Started;
 use crate::dpdk::{Eal, Uplink};
 use crate::lane::LaneEvent;
+use crate::memory;
 use crate::port::{Source, VhostPort};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vhost_transfer::lifeline::{LifelineError, Received};
 use vhost_transfer::message::{Fatal, FromInstance};
 use vhost_transfer::{InstanceId, Lifeline, PortId};
@@ -28,6 +30,8 @@ pub(super) mod tokens {
 }
 
 const EVENTS: usize = 256;
+/// The control thread goes round at least so often, so that it is known to live.
+const BEAT_EVERY: Duration = Duration::from_millis(100);
 
 /// Whether the loop goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,7 @@ impl Instance {
         if self.obey()? == Next::Leave {
             return Ok(Next::Leave);
         }
+        self.host.beat();
         self.check_host()?;
         self.wait(events)?;
         for event in &*events {
@@ -120,7 +125,11 @@ impl Instance {
             }
         }
         self.hear_lanes()?;
+        if memory::take_news() {
+            self.close_lost_devices();
+        }
         self.tick();
+        fault::at_tick(self);
         self.prepared_when_filled();
         self.look_for_supervisor()?;
         Ok(Next::GoOn)
@@ -141,7 +150,8 @@ impl Instance {
             .chain(self.guardian.next_look());
         let deadline = ports.chain(looks).min();
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        match self.poll.poll(events, limit) {
+        let limit = limit.map_or(BEAT_EVERY, |limit| limit.min(BEAT_EVERY));
+        match self.poll.poll(events, Some(limit)) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => Err(error.into()),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -162,6 +172,7 @@ impl Instance {
             match event {
                 LaneEvent::Began(tenure) => self.lanes_began(tenure),
                 LaneEvent::Released { term, drained } => self.lanes_released(term, drained),
+                LaneEvent::MemoryLost => self.close_lost_devices(),
                 LaneEvent::Failed(what) => return Err(ControlError::LaneFailed(what)),
             }
         }

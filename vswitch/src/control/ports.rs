@@ -1,12 +1,16 @@
 //! Orders and events that concern ports and their devices.
 
 use super::fault::{self, Phase};
+use super::host::Host;
 use super::instance::{Instance, Next};
 use crate::port::{Backend, VhostPort};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use vhost_transfer::message::{AddPort, DeviceUpdate, FromInstance, Mapped, Revision, ToInstance};
 use vhost_transfer::{Device, PortId};
+
+const MEMORY_LOST: &str = "guest memory was taken away: the file behind it is shorter than the front \
+     end said; the connection is closed, to be made anew with memory that stays";
 
 impl Instance {
     /// Does what the supervisor says.
@@ -34,33 +38,62 @@ impl Instance {
 
     /// A socket of a port has something to read.
     pub(super) fn port_is_ready(&mut self, port: PortId) {
-        if let Some(port) = self.ports.get_mut(&port) {
-            port.on_event(&mut self.host);
-        }
+        self.at_port(port, |port, host| port.on_event(host));
         self.quiesced_when_settled();
     }
 
     /// Lets ports try again what has to be tried again.
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
-        for port in self.ports.values_mut() {
-            if port.next_deadline().is_some_and(|deadline| deadline <= now) {
-                port.on_tick(now, &mut self.host);
-            }
+        let is_due = |port: &VhostPort| port.next_deadline().is_some_and(|at| at <= now);
+        for id in self.ports_that(is_due) {
+            self.at_port(id, |port, host| port.on_tick(now, host));
         }
     }
 
     /// Lets all ports listen to their front ends, or none.
     pub(super) fn serve_ports(&mut self, serve: bool) {
-        for port in self.ports.values_mut() {
-            if let Err(error) = port.serve(serve, &mut self.host) {
-                let trouble = format!(
-                    "port {}: its sockets cannot be watched: {error}",
-                    port.name()
-                );
-                self.host.trouble(port.id(), trouble);
-            }
+        for id in self.ports_that(|_| true) {
+            self.at_port(id, |port, host| {
+                if let Err(error) = port.serve(serve, host) {
+                    let trouble = format!(
+                        "port {}: its sockets cannot be watched: {error}",
+                        port.name()
+                    );
+                    host.trouble(id, trouble);
+                }
+            });
         }
+    }
+
+    /// Closes the connections of guests whose memory was taken away; the others go on.
+    pub(super) fn close_lost_devices(&mut self) {
+        if !self.stance.owns() {
+            return; // Whoever owns the lanes finds out; should it be this one, it looks again then.
+        }
+        for id in self.ports_that(VhostPort::has_lost_memory) {
+            self.at_port(id, |port, host| port.close(MEMORY_LOST, host));
+        }
+        self.quiesced_when_settled();
+    }
+
+    /// Works for a port, if there is one, so that it is known over which port this thread dies.
+    fn at_port<T>(
+        &mut self,
+        id: PortId,
+        work: impl FnOnce(&mut VhostPort, &mut Host) -> T,
+    ) -> Option<T> {
+        let port = self.ports.get_mut(&id)?;
+        self.host.beat();
+        self.host.serves(id);
+        let outcome = work(port, &mut self.host);
+        self.host.serves(PortId::UPLINK);
+        Some(outcome)
+    }
+
+    fn ports_that(&self, wanted: impl Fn(&VhostPort) -> bool) -> Vec<PortId> {
+        let ports = self.ports.values().filter(|port| wanted(port));
+        ports.map(VhostPort::id).collect()
     }
 
     fn add_port(&mut self, port: AddPort, fds: Vec<OwnedFd>) {
@@ -84,15 +117,13 @@ impl Instance {
     }
 
     fn drop_device(&mut self, id: PortId) {
-        if let Some(port) = self.ports.get_mut(&id) {
-            port.drop_device(&mut self.host);
-        }
+        self.at_port(id, |port, host| port.drop_device(host));
     }
 
     fn stored(&mut self, stored: Revision) {
-        if let Some(port) = self.ports.get_mut(&stored.port) {
-            port.on_stored(stored.revision, &mut self.host);
-        }
+        self.at_port(stored.port, |port, host| {
+            port.on_stored(stored.revision, host)
+        });
     }
 
     /// Maps what the active instance's device is now, and says whether that went well.
@@ -121,8 +152,7 @@ impl Instance {
                 device.state.port, update.port
             ));
         }
-        let port = self.ports.get_mut(&update.port);
-        let port = port.ok_or_else(|| format!("there is no port {}", update.port))?;
-        port.adopt(device, &mut self.host)
+        self.at_port(update.port, |port, host| port.adopt(device, host))
+            .ok_or_else(|| format!("there is no port {}", update.port))?
     }
 }

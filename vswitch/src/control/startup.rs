@@ -100,6 +100,7 @@ impl Started {
         let (uplink, port) = uplink.unzip();
         let (tell, events) = channel();
         let shared = Shared::new(SharedParts {
+            instance: setup.instance,
             ledger,
             uplink: port.map(Arc::new),
             poll: setup.poll,

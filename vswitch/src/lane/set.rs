@@ -56,13 +56,15 @@ struct Lane {
 }
 
 impl LaneSet {
-    /// Starts one lane on each CPU of `cpus`. They take no lock yet.
+    /// Starts one lane on each CPU of `cpus`. They take no lock yet. The calling thread is the
+    /// control thread from now on.
     ///
     /// # Errors
     /// [`LaneError::Start`].
     pub fn start(eal: &Eal, shared: Shared, cpus: &[u16]) -> Result<Self, LaneError> {
-        fence::install().map_err(|error| LaneError::Fence(error.into()))?;
         let shared = Arc::new(shared);
+        fence::install(shared.ledger.instance(shared.instance))
+            .map_err(|error| LaneError::Fence(error.into()))?;
         let count = cpus.len() as u16;
         let lanes = (0..).zip(cpus).map(|(number, &cpu)| {
             let seen = Arc::new(AtomicU64::new(NOT_RUNNING));

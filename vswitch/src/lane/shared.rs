@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use vhost_transfer::message::Poll;
-use vhost_transfer::{Ledger, PortId, Term};
+use vhost_transfer::{InstanceId, Ledger, PortId, Term};
 
 /// What a lane tells the control thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum LaneEvent {
         /// Packets that were taken from the uplink after steering.
         drained: u64,
     },
+    /// A lane has come upon guest memory that is not there any more.
+    MemoryLost,
     /// A lane cannot go on.
     Failed(&'static str),
 }
@@ -38,6 +40,8 @@ pub struct Injection {
 /// The one object that lanes and control thread have in common.
 #[derive(Debug)]
 pub struct Shared {
+    /// Which of the two this is.
+    pub instance: InstanceId,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The uplink, if the switch has one.
@@ -56,6 +60,9 @@ pub struct Shared {
     pub alert: AtomicBool,
     /// Lanes leave.
     pub stop: AtomicBool,
+    /// What lanes are to do wrong.
+    #[cfg(feature = "fault-injection")]
+    pub faults: super::Faults,
     /// The term in which the uplink is drained.
     pub(super) drained_in: AtomicU64,
     /// Packets drained from the uplink in this handover.
@@ -71,6 +78,8 @@ pub struct Shared {
 /// What [`Shared`] is made of.
 #[derive(Debug)]
 pub struct SharedParts {
+    /// Which of the two this is.
+    pub instance: InstanceId,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The uplink.
@@ -93,6 +102,7 @@ impl Shared {
     /// Nothing is served yet, and no lane may take a lock yet.
     pub fn new(parts: SharedParts) -> Self {
         Self {
+            instance: parts.instance,
             ledger: parts.ledger,
             uplink: parts.uplink,
             poll: parts.poll,
@@ -102,6 +112,8 @@ impl Shared {
             contend: AtomicBool::new(false),
             alert: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            #[cfg(feature = "fault-injection")]
+            faults: super::Faults::default(),
             drained_in: AtomicU64::new(0),
             drained: AtomicU64::new(0),
             plan: Mutex::default(),

@@ -5,8 +5,10 @@ use super::gate::Passage;
 use super::idle::Idle;
 use super::monotonic_ns;
 use super::shared::{LaneEvent, Shared, frame_of};
+use crate::memory;
 use crate::ring::Frame;
 use crate::switch::{Forwarder, Plan, Tenure};
+use nix::unistd::gettid;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
@@ -42,6 +44,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(number: u16, lanes: u16, shared: Arc<Shared>, seen: Arc<AtomicU64>) -> Self {
         let forwarder = Forwarder::new(
+            number,
             Arc::clone(&shared.ledger),
             shared.uplink.clone(),
             shared.aging,
@@ -82,7 +85,12 @@ impl Worker {
     /// From getting the lock to having let it go.
     fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
         fence::holds(self.number, true);
-        if let Some((tenure, first)) = self.pass_gate(slot.left_by(&guard)) {
+        slot.thread.store(gettid().as_raw(), Relaxed);
+        let predecessor = slot.left_by(&guard);
+        if predecessor == Predecessor::Died {
+            slot.note_died();
+        }
+        if let Some((tenure, first)) = self.pass_gate(predecessor) {
             slot.note_resumed(monotonic_ns());
             self.serve(slot, tenure, first);
             self.last = tenure.term;
@@ -129,11 +137,16 @@ impl Worker {
                 self.forwarder
                     .set_time((monotonic_ns() / 1_000_000_000) as u32);
             }
+            #[cfg(feature = "fault-injection")]
+            self.shared.faults.obey();
             let from_uplink = self.poll_uplink(&plan, tenure);
             let work = from_uplink + self.poll_guests(&plan, tenure);
             slot.beat(monotonic_ns());
-            if round == 0 && first {
-                self.shared.tell(LaneEvent::Began(tenure));
+            if round == 0 {
+                self.first_round_done(&plan, tenure, first);
+            }
+            if memory::take_news() {
+                self.shared.tell(LaneEvent::MemoryLost);
             }
             if self.shared.stop.load(Relaxed) || self.must_go(&mut drain, tenure, from_uplink) {
                 return;
@@ -143,6 +156,23 @@ impl Worker {
             }
             idle.after(work, self.shared.alert.load(Relaxed));
         }
+    }
+
+    /// Traffic flows. What a dead owner's last burst has left is now put in order for whoever asks
+    /// next where the rings stand.
+    fn first_round_done(&self, plan: &Plan, tenure: Tenure, first: bool) {
+        if first {
+            self.shared.tell(LaneEvent::Began(tenure));
+        }
+        if tenure.predecessor == Predecessor::Died {
+            let mine = plan.views().filter(|view| self.is_mine(view.port));
+            mine.for_each(|view| self.forwarder.find_place(view, tenure));
+            self.forwarder.serves(PortId::UPLINK);
+        }
+    }
+
+    fn is_mine(&self, port: PortId) -> bool {
+        port.get() % self.lanes == self.number
     }
 
     /// Says that it is about to use a plan before it looks for the newest, so that the control
@@ -167,11 +197,22 @@ impl Worker {
     }
 
     fn poll_guests(&mut self, plan: &Plan, tenure: Tenure) -> usize {
-        let mine = |port: PortId| port.get() % self.lanes == self.number;
-        plan.views()
-            .filter(|view| mine(view.port))
-            .map(|view| self.forwarder.poll_guest(plan, tenure, view))
-            .sum()
+        let mut work = 0;
+        for view in plan.views() {
+            if self.is_mine(view.port) {
+                #[cfg(feature = "fault-injection")]
+                self.taste(view.port);
+                work += self.forwarder.poll_guest(plan, tenure, view);
+            }
+        }
+        self.forwarder.serves(PortId::UPLINK);
+        work
+    }
+
+    #[cfg(feature = "fault-injection")]
+    fn taste(&self, port: PortId) {
+        self.forwarder.serves(port);
+        self.shared.faults.taste(port);
     }
 
     /// Whether the handover is asked for and the uplink is drained. The first lane drains, the

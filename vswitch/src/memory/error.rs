@@ -22,6 +22,9 @@ pub enum MemoryError {
         /// Of the file, bytes.
         size: u64,
     },
+    /// More than one instance can keep in view.
+    #[error("memory region {0:#x}: too many memory regions in all devices together")]
+    TooMany(u64),
     /// The kernel says no.
     #[error("memory region {guest_addr:#x}: {call}: {errno}")]
     Io {

@@ -21,11 +21,12 @@ pub(super) enum Kind {
     Other,
 }
 
-/// A file that is large enough for its region.
+/// The file of a region.
 #[derive(Debug)]
 pub(super) struct File {
     device: u64,
     inode: u64,
+    size: u64,
     pub(super) kind: Kind,
 }
 
@@ -44,15 +45,6 @@ impl File {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(MemoryError::NotAFile(guest_addr));
         }
-        let size = stat.st_size as u64;
-        let end = region.mmap_offset.saturating_add(region.size);
-        if end > size {
-            return Err(MemoryError::BeyondFile {
-                guest_addr,
-                end,
-                size,
-            });
-        }
         let filesystem = fstatfs(fd).map_err(failed("fstatfs"))?;
         let kind = match filesystem.f_type as u64 {
             TMPFS_MAGIC => Kind::Tmpfs,
@@ -62,8 +54,23 @@ impl File {
         Ok(Self {
             device: stat.st_dev,
             inode: stat.st_ino,
+            size: stat.st_size as u64,
             kind,
         })
+    }
+
+    /// It is large enough for the region.
+    pub(super) fn holds(&self, region: &MemoryRegion) -> Result<(), MemoryError> {
+        let (guest_addr, size) = (region.guest_addr, self.size);
+        let end = region.mmap_offset.saturating_add(region.size);
+        match end > size {
+            true => Err(MemoryError::BeyondFile {
+                guest_addr,
+                end,
+                size,
+            }),
+            false => Ok(()),
+        }
     }
 
     /// The same file, whatever the fd.

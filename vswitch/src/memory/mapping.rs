@@ -1,6 +1,7 @@
 //! One mapping of a part of a file.
 
 use super::file::File;
+use super::registry::Registration;
 use super::{MemoryError, prefill};
 use rustix::fs::fstat;
 use rustix::io::Errno;
@@ -23,6 +24,8 @@ pub(super) struct Mapping {
     file: File,
     fd: Arc<OwnedFd>,
     region: MemoryRegion,
+    /// Goes before the mapping does.
+    registration: Option<Registration>,
     /// Blocks that the file had when the page tables were filled.
     filled: AtomicU64,
 }
@@ -55,23 +58,35 @@ impl Mapping {
         // SAFETY: a new mapping at an address of the kernel's choice disturbs nothing.
         let base = unsafe { mmap(std::ptr::null_mut(), length, protection, flags, fd, offset) }
             .map_err(Self::failed(region, "mmap"))?;
+        let base = NonNull::new(base).expect("the kernel maps nothing at address 0 unasked");
         let mapping = Self {
-            base: NonNull::new(base).expect("the kernel maps nothing at address 0 unasked"),
+            base,
             length,
             lead: lead as usize,
             file,
             fd: Arc::clone(fd),
             region: *region,
+            registration: Registration::new(base.cast(), length),
             filled: AtomicU64::new(0),
         };
         mapping.advise(0, length, Advice::LinuxDontDump)?;
-        Ok(mapping)
+        match mapping.registration {
+            Some(_) => Ok(mapping),
+            None => Err(MemoryError::TooMany(region.guest_addr)),
+        }
+    }
+
+    /// Its memory was taken away.
+    pub(super) fn is_lost(&self) -> bool {
+        self.registration
+            .as_ref()
+            .is_some_and(Registration::is_lost)
     }
 
     /// It is a mapping of this part of this file.
     pub(super) fn shows(&self, file: &File, region: &MemoryRegion) -> bool {
         let part = |region: &MemoryRegion| (region.mmap_offset, region.size);
-        self.file.is(file) && part(&self.region) == part(region)
+        !self.is_lost() && self.file.is(file) && part(&self.region) == part(region)
     }
 
     /// The region's first byte.
@@ -129,6 +144,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        drop(self.registration.take());
         // SAFETY: this is the mapping made in `new`; whoever has pointers into it holds an `Arc` of
         // it. An error would mean that it is not mapped, which leaves nothing to do.
         let _ = unsafe { munmap(self.base.as_ptr(), self.length) };

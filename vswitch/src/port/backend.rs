@@ -37,6 +37,29 @@ impl Handled {
     }
 }
 
+/// What has been done for a message of a front end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It was looked at.
+    Peeked,
+    /// The device that it makes is ready to be sent to the vault.
+    Packed,
+    /// That device is on its way there.
+    Sent,
+    /// The vault has it.
+    Stored,
+    /// What is owed for it was noted.
+    Noted,
+    /// It was taken out of the socket.
+    Consumed,
+    /// The lanes use the device that it made.
+    Applied,
+    /// It was answered, if it was to be.
+    Replied,
+    /// That nothing is owed any more was noted.
+    Settled,
+}
+
 /// The lanes, the ledger and the lifeline, as a port sees them.
 pub trait Backend {
     /// Sends the device up to the vault; [`super::VhostPort::on_stored`] follows.
@@ -64,6 +87,10 @@ pub trait Backend {
 
     /// Where a ring that is about to be started is to begin.
     fn set_position(&mut self, port: PortId, ring: u16, position: RingPosition);
+
+    /// A step of the message with this code is done. Only tests that let an instance die there want
+    /// to know.
+    fn reached(&mut self, _step: Step, _code: u32) {}
 
     /// Sends a RARP for `mac` from this port into the switch.
     fn send_rarp(&mut self, port: PortId, mac: [u8; 6]);

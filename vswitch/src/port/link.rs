@@ -7,14 +7,14 @@
 
 mod answering;
 
-use super::{Backend, Handled};
-use crate::memory::GuestMemory;
+use super::{Backend, Handled, Step};
+use crate::memory::{GuestMemory, MemoryError};
 use crate::vhost_user::connection::{self, ConnectionError, Incoming};
 use crate::vhost_user::features::MEMORY_SLOTS;
 use crate::vhost_user::{Header, Outcome, Refusal, Request, answer, apply, check};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use vhost_transfer::device::SocketMode;
+use vhost_transfer::device::{MemoryRegion, SocketMode};
 use vhost_transfer::ledger::RingPosition;
 use vhost_transfer::{Device, DeviceFds, DeviceState, PortId};
 
@@ -100,7 +100,11 @@ impl Link {
         before: Option<&Arc<GuestMemory>>,
     ) -> Result<Self, Refusal> {
         check(&device.state)?;
-        let memory = map(&device, before.unwrap_or(&Arc::default()))?;
+        let memory = map(
+            GuestMemory::adopt,
+            &device,
+            before.unwrap_or(&Arc::default()),
+        )?;
         Ok(Self {
             device,
             memory,
@@ -175,6 +179,7 @@ impl Link {
     }
 
     fn handle(&mut self, mut incoming: Incoming, backend: &mut dyn Backend) -> Result<(), Ending> {
+        backend.reached(Step::Peeked, incoming.header.code);
         let fds = std::mem::take(&mut incoming.fds);
         let request = match Request::parse(incoming.header.code, incoming.payload()) {
             Ok(request) => request,
@@ -204,13 +209,15 @@ impl Link {
             return Ok(true);
         };
         let memory = match outcome.memory_changed {
-            true => map(&device, &self.memory)?,
+            true => map(GuestMemory::map, &device, &self.memory)?,
             false => Arc::clone(&self.memory),
         };
         self.move_rings(&mut device, request, &outcome, backend);
         device.state.revision = self.device.state.revision + 1;
         device.state.at_hand = Some(incoming.bytes.clone().into());
+        backend.reached(Step::Packed, incoming.header.code);
         backend.store(&device);
+        backend.reached(Step::Sent, incoming.header.code);
         self.waiting = Some(Waiting::Change(Box::new(Change {
             header: incoming.header,
             request: request.clone(),
@@ -244,12 +251,15 @@ impl Link {
     }
 
     fn finish(&mut self, change: Change, backend: &mut dyn Backend) -> Result<(), Ending> {
-        let reply = answer(&change.header, &change.request, &change.device.state);
-        self.consume(change.length, reply.is_some(), backend)?;
+        let header = change.header;
+        backend.reached(Step::Stored, header.code);
+        let reply = answer(&header, &change.request, &change.device.state);
+        self.consume(&header, change.length, reply.is_some(), backend)?;
         self.device = change.device;
         self.memory = change.memory;
         backend.apply(self.port(), Some((&self.device, &self.memory)));
-        self.reply(reply, backend)
+        backend.reached(Step::Applied, header.code);
+        self.reply(&header, reply, backend)
     }
 
     fn port(&self) -> PortId {
@@ -257,9 +267,12 @@ impl Link {
     }
 }
 
+/// [`GuestMemory::map`] or [`GuestMemory::adopt`].
+type Map = fn(&[MemoryRegion], &[Arc<OwnedFd>], &GuestMemory) -> Result<GuestMemory, MemoryError>;
+
 /// The device's memory, which is `before` itself when nothing of it has changed.
-fn map(device: &Device, before: &Arc<GuestMemory>) -> Result<Arc<GuestMemory>, Refusal> {
-    let memory = GuestMemory::map(&device.state.memory, &device.fds.memory, before)?;
+fn map(how: Map, device: &Device, before: &Arc<GuestMemory>) -> Result<Arc<GuestMemory>, Refusal> {
+    let memory = how(&device.state.memory, &device.fds.memory, before)?;
     Ok(match memory.is_same_as(before) {
         true => Arc::clone(before),
         false => Arc::new(memory),

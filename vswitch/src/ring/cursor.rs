@@ -35,7 +35,8 @@ impl Cursor {
 
     /// Finds its place at the first poll of a term. What a released ring's owner published is
     /// exact. A dead owner may have used more than it published, so the used index in the guest's
-    /// memory tells: completion is in order, so what was used was also taken.
+    /// memory tells: completion is in order, so what was used was also taken. That is published at
+    /// once, for who lets go of the ring before it has used anything.
     ///
     /// True when this was that poll.
     pub fn refresh(
@@ -52,6 +53,7 @@ impl Cursor {
             Predecessor::Released => slot.position(),
             Predecessor::Died => RingPosition::split(ring.parts.used_index()),
         };
+        slot.publish(position);
         ring.parts.suppress_kicks();
         *self = Self {
             avail: position.avail,

@@ -14,6 +14,7 @@ const WORDS: usize = MAX_PORTS as usize / 64;
 
 /// Forwards bursts for one lane; keeps its scratch memory between them.
 pub struct Forwarder {
+    lane: u16,
     ledger: Arc<Ledger>,
     uplink: Option<Arc<UplinkPort>>,
     aging: u32,
@@ -28,10 +29,16 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// A forwarder between the vhost ports of whatever plan it is given and `uplink`. Addresses
-    /// that were silent for `aging` seconds are forgotten.
-    pub fn new(ledger: Arc<Ledger>, uplink: Option<Arc<UplinkPort>>, aging: u32) -> Self {
+    /// The forwarder of `lane` between the vhost ports of whatever plan it is given and `uplink`.
+    /// Addresses that were silent for `aging` seconds are forgotten.
+    pub fn new(
+        lane: u16,
+        ledger: Arc<Ledger>,
+        uplink: Option<Arc<UplinkPort>>,
+        aging: u32,
+    ) -> Self {
         Self {
+            lane,
             ledger,
             uplink,
             aging,
@@ -47,6 +54,15 @@ impl Forwarder {
     /// The time for learning and aging: CLOCK_MONOTONIC, seconds.
     pub fn set_time(&mut self, now: u32) {
         self.now = now;
+    }
+
+    /// Notes in the ledger whose ring is served from here on, [`PortId::UPLINK`] for none's, so that
+    /// it is known should this lane die over it.
+    pub fn serves(&self, port: PortId) {
+        self.ledger
+            .lane(self.lane)
+            .serving
+            .store(port.get().into(), Relaxed);
     }
 
     /// Forwards a burst from the uplink; how many packets.
@@ -79,6 +95,7 @@ impl Forwarder {
         };
         let ledger = Arc::clone(&self.ledger);
         let slot = transmit.slot(&ledger, view.port);
+        self.serves(view.port);
         let mut cursor = transmit.cursor(&ledger, view.port, tenure);
         let count = transmit.ring.transmittable(&mut cursor, BURST as u16);
         if count == 0 {
@@ -101,9 +118,19 @@ impl Forwarder {
         }
         self.frame = frame;
         self.flush(plan, tenure);
+        self.serves(view.port);
         transmit.ring.complete(&mut cursor, slot);
         self.count_received(view.port, packets, bytes);
         usize::from(count)
+    }
+
+    /// Finds the place in the ring on which the guest behind `view` receives, be there something to
+    /// send or not.
+    pub fn find_place(&self, view: &VhostView, tenure: Tenure) {
+        if let Some(receive) = &view.receive {
+            self.serves(view.port);
+            drop(receive.cursor(&self.ledger, view.port, tenure));
+        }
     }
 
     /// Sends `frame` as if it had come in by `from`.
@@ -129,6 +156,7 @@ impl Forwarder {
             Some(port) => self.deliver(plan, tenure, port, frame),
             None => self.flood(plan, tenure, from, frame),
         }
+        self.serves(from);
     }
 
     fn destination(&self, to: MacAddr) -> Option<PortId> {
@@ -173,6 +201,7 @@ impl Forwarder {
         let Some(receive) = &view.receive else {
             return add(&counters.tx_dropped, 1);
         };
+        self.serves(view.port);
         let mut cursor = receive.cursor(&self.ledger, view.port, tenure);
         match receive.ring.push(&mut cursor, frame, &mut self.room) {
             Pushed::Yes => {
@@ -204,6 +233,7 @@ impl Forwarder {
     fn flush_guest(&self, plan: &Plan, tenure: Tenure, port: PortId) {
         if let Some(receive) = plan.view(port).and_then(|view| view.receive.as_ref()) {
             let slot = receive.slot(&self.ledger, port);
+            self.serves(port);
             receive
                 .ring
                 .flush(&mut receive.cursor(&self.ledger, port, tenure), slot);

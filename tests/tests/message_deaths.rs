@@ -1,0 +1,202 @@
+//! The active instance dies between every two steps of every message that a front end sends while it
+//! comes up and goes down. The front end is never blocked and never out of step: it notices nothing,
+//! or, where nobody can know whether an answer went out, its one connection is closed, with a reason
+//! in the log, and made anew. Traffic flows afterwards.
+
+mod support;
+
+use std::time::{Duration, Instant};
+use support::PATIENCE;
+use vswsup_tests::emulator::front_end::{Request, protocol_feature};
+use vswsup_tests::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Running};
+use vswsup_tests::rig::{Rig, RigConfig};
+
+const QEMU: u64 = protocol_feature::REPLY_ACK | protocol_feature::MQ | protocol_feature::STATUS;
+const SLOTS: u64 = QEMU | protocol_feature::CONFIGURE_MEM_SLOTS;
+/// It waits for no message that has no answer of its own.
+const HASTY: u64 = protocol_feature::MQ | protocol_feature::STATUS;
+
+/// Messages that make another device, but for SET_VRING_BASE of a ring that stands there anyway.
+const CHANGES: [Request; 12] = [
+    Request::SET_PROTOCOL_FEATURES,
+    Request::SET_OWNER,
+    Request::SET_FEATURES,
+    Request::SET_MEM_TABLE,
+    Request::SET_VRING_NUM,
+    Request::SET_VRING_ADDR,
+    Request::SET_VRING_ERR,
+    Request::SET_VRING_CALL,
+    Request::SET_VRING_KICK,
+    Request::SET_STATUS,
+    Request::SET_VRING_ENABLE,
+    Request::GET_VRING_BASE,
+];
+const OTHERS: [Request; 4] = [
+    Request::GET_FEATURES,
+    Request::GET_PROTOCOL_FEATURES,
+    Request::GET_QUEUE_NUM,
+    Request::SET_VRING_BASE,
+];
+
+#[test]
+fn deaths_over_a_message_that_was_looked_at() {
+    die_at("peeked");
+}
+
+#[test]
+fn deaths_before_the_device_is_sent_to_the_vault() {
+    die_at("packed");
+}
+
+#[test]
+fn deaths_while_the_device_is_on_its_way() {
+    die_at("sent");
+}
+
+#[test]
+fn deaths_when_the_vault_has_it() {
+    die_at("stored");
+}
+
+#[test]
+fn deaths_before_a_message_is_consumed() {
+    die_at("noted");
+}
+
+#[test]
+fn deaths_over_a_message_that_was_consumed() {
+    die_at("consumed");
+}
+
+#[test]
+fn deaths_before_the_answer() {
+    die_at("applied");
+}
+
+#[test]
+fn deaths_after_the_answer() {
+    die_at("replied");
+}
+
+#[test]
+fn deaths_between_two_messages() {
+    die_at("settled");
+}
+
+/// One death.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    request: Request,
+    step: &'static str,
+    protocol_features: u64,
+    how: &'static str,
+}
+
+fn die_at(step: &'static str) {
+    let rig = Rig::start(&RigConfig {
+        uplink: false,
+        faults: true,
+        ..RigConfig::guests(2)
+    })
+    .unwrap();
+    let only_changes = ["packed", "sent", "stored", "applied"].contains(&step);
+    let others = if only_changes { &[][..] } else { &OTHERS };
+    let requests = || others.iter().chain(&CHANGES).copied();
+    let mut cases: Vec<_> = requests().map(|request| (request, QEMU)).collect();
+    cases.extend(requests().map(|request| (request, HASTY)));
+    cases.push((Request::ADD_MEM_REG, SLOTS));
+    if !only_changes {
+        cases.push((Request::GET_MAX_MEM_SLOTS, SLOTS));
+    }
+    for ((request, protocol_features), how) in cases.into_iter().zip(["kill", "die"].iter().cycle())
+    {
+        let case = Case {
+            request,
+            step,
+            protocol_features,
+            how,
+        };
+        println!("{case:?}");
+        live_through(&rig, case);
+    }
+}
+
+/// Two guests come up, send to each other and go down, and the active instance dies on the way.
+fn live_through(rig: &Rig, case: Case) {
+    let supervisor = rig.supervisor();
+    supervisor.wait_for_spare(PATIENCE).unwrap();
+    let active = supervisor.status().unwrap()["active"].clone();
+    let Case {
+        request, step, how, ..
+    } = case;
+    rig.set_faults(&format!("* message {step} {request} {how}\n"))
+        .unwrap();
+
+    let mut running = start(rig, case);
+    for guest in ["vm1", "vm2"] {
+        let link = running.link(guest).unwrap();
+        let closed = link.fault().is_some() || link.disconnects() > 0;
+        assert!(!closed || case.may_close(), "{case:?}: {:?}", link.fault());
+        link.fault().iter().for_each(|fault| case.judge(fault));
+        if let Err(error) = running.remove(guest) {
+            case.judge(&error.to_string());
+        }
+    }
+    assert_eq!(rig.faults().unwrap(), "", "{case:?} never came to pass");
+    wait_until(|| {
+        supervisor
+            .status()
+            .is_ok_and(|status| status["active"] != active)
+    });
+}
+
+/// Comes back when traffic flows.
+fn start(rig: &Rig, case: Case) -> Running {
+    let guest = |number| {
+        let mut spec: GuestSpec = rig.idle_guest(number);
+        spec.options.protocol_features = case.protocol_features;
+        spec
+    };
+    let plan = Plan::new()
+        .guest("vm1", guest(1))
+        .guest("vm2", guest(2))
+        .flow(FlowSpec::steady("there", "vm1", "vm2", 1000, 64))
+        .flow(FlowSpec::steady("back", "vm2", "vm1", 1000, 64));
+    let log = || rig.supervisor().log();
+    let running = Instrument::start(plan).unwrap();
+    let up = running.wait_for_links(PATIENCE);
+    up.unwrap_or_else(|error| panic!("{case:?}: {error}\n{}", log()));
+    let flowing = running.start_flows(PATIENCE);
+    flowing.unwrap_or_else(|error| panic!("{case:?}: {error}\n{}", log()));
+    wait_until(|| {
+        running
+            .flows()
+            .iter()
+            .all(|flow| flow.counters.received.get() > 0)
+    });
+    running
+}
+
+impl Case {
+    /// An answer was owed, and may have gone out.
+    fn may_close(self) -> bool {
+        let acknowledged = self.protocol_features & protocol_feature::REPLY_ACK != 0
+            && self.request != Request::SET_PROTOCOL_FEATURES;
+        let owed = self.request.has_reply() || acknowledged;
+        owed && ["consumed", "applied", "replied"].contains(&self.step)
+    }
+
+    /// The front end may find its connection closed, and nothing else.
+    fn judge(self, fault: &str) {
+        let closed = fault.contains("closed the connection");
+        assert!(closed && self.may_close(), "{self:?}: {fault}");
+    }
+}
+
+fn wait_until(done: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < until, "nothing happens");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
