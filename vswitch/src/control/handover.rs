@@ -82,7 +82,10 @@ impl Instance {
                 .host
                 .say(FromInstance::Refused(Refused { term, reason }));
         }
-        self.ports.values().for_each(VhostPort::prefill);
+        for port in self.ports.values_mut() {
+            port.prefill();
+            port.forget_old_events();
+        }
         let until = Instant::now() + PREFILL_LIMIT;
         self.stance = Stance::Preparing { term, until };
     }

@@ -53,24 +53,17 @@ impl Instance {
     /// Lets all ports listen to their front ends, or none.
     pub(super) fn serve_ports(&mut self, serve: bool) {
         for port in self.ports.values_mut() {
-            if let Err(error) = port.serve(serve, &mut self.host) {
-                let trouble = format!(
-                    "port {}: its sockets cannot be watched: {error}",
-                    port.name()
-                );
-                self.host.trouble(port.id(), trouble);
-            }
+            port.serve(serve, &mut self.host);
         }
     }
 
     fn add_port(&mut self, port: AddPort, fds: Vec<OwnedFd>) {
         let (id, listener) = (port.port, fds.into_iter().next());
-        let new = VhostPort::new(port, listener, self.poll.registry()).and_then(|mut new| {
-            new.serve(self.stance.serves(), &mut self.host)?;
-            Ok(new)
-        });
-        match new {
-            Ok(new) => drop(self.ports.insert(id, new)),
+        match VhostPort::new(port, listener, self.poll.registry()) {
+            Ok(mut new) => {
+                new.serve(self.stance.serves(), &mut self.host);
+                self.ports.insert(id, new);
+            }
             Err(error) => self
                 .host
                 .trouble(id, format!("port {id} cannot be added: {error}")),
