@@ -7,6 +7,7 @@ mod host;
 mod instance;
 mod ports;
 mod rarp;
+mod signals;
 mod startup;
 
 use instance::Instance;

@@ -205,7 +205,6 @@ impl Instance {
     pub(super) fn lanes_began(&mut self, tenure: Tenure) {
         self.stance = Stance::Active;
         self.host.lanes.shared.alert.store(false, Release);
-        self.host.signal_calls();
         let after_death = tenure.predecessor == Predecessor::Died;
         let freeze_ns = self.freeze_before(tenure);
         self.host.say(FromInstance::Active(Active {
@@ -213,11 +212,27 @@ impl Instance {
             after_death,
             freeze_ns,
         }));
+        self.signal_calls(after_death);
         self.serve_ports(true);
+    }
+
+    /// At once if signals are missing, else little by little.
+    fn signal_calls(&mut self, at_once: bool) {
+        let served = self.host.served();
+        match at_once {
+            true => self.host.signal_calls(&served),
+            false => self.signals.owe(served.into_iter(), Instant::now()),
+        }
+    }
+
+    /// Gives some of the signals that are owed, if it is time.
+    pub(super) fn signal_some(&mut self) {
+        self.host.signal_calls(&self.signals.due(Instant::now()));
     }
 
     /// The lanes have let go.
     pub(super) fn lanes_released(&mut self, term: Term, drained: u64) {
+        self.signals.forget();
         self.serve_ports(false);
         self.stance = Stance::Standby;
         self.host.lanes.shared.alert.store(false, Release);

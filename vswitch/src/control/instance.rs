@@ -3,6 +3,7 @@
 use super::ControlError;
 use super::handover::Stance;
 use super::host::{Host, HostError};
+use super::signals::Signals;
 use super::startup::Started;
 use crate::dpdk::{Eal, Uplink};
 use crate::lane::LaneEvent;
@@ -41,6 +42,7 @@ pub(super) struct Instance {
     pub(super) host: Host,
     pub(super) ports: BTreeMap<PortId, VhostPort>,
     pub(super) stance: Stance,
+    pub(super) signals: Signals,
     pub(super) poll: Poll,
     events: Receiver<LaneEvent>,
     _uplink: Option<Uplink>,
@@ -70,6 +72,7 @@ impl Instance {
             host,
             ports: BTreeMap::new(),
             stance: Stance::Warm,
+            signals: Signals::default(),
             poll,
             events,
             _uplink,
@@ -97,6 +100,7 @@ impl Instance {
             }
             self.hear_lanes()?;
             self.tick();
+            self.signal_some();
             self.prepared_when_filled();
         }
         self.leave();
@@ -110,7 +114,8 @@ impl Instance {
 
     fn wait(&mut self, events: &mut Events) -> Result<(), ControlError> {
         let ports = self.ports.values().filter_map(VhostPort::next_deadline);
-        let deadline = ports.chain(self.next_look()).min();
+        let others = self.next_look().into_iter().chain(self.signals.next());
+        let deadline = ports.chain(others).min();
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poll.poll(events, limit) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => Err(error.into()),
