@@ -1,5 +1,6 @@
 //! Requests to rtnetlink and their answers. Source: Linux `Documentation/userspace-api/netlink/intro.rst`.
 
+pub(crate) mod changes;
 pub(crate) mod link;
 pub(crate) mod tc;
 

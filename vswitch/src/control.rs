@@ -8,6 +8,7 @@ mod instance;
 mod orphan;
 mod ports;
 mod rarp;
+mod signals;
 mod startup;
 
 use instance::Instance;

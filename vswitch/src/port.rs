@@ -14,6 +14,7 @@ use link::{Ending, Link, Progress};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use pause::Pause;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{Shutdown, shutdown};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -27,6 +28,9 @@ use vhost_transfer::{Device, PortId};
 ///
 /// Only the active instance's ports *serve*: they accept, connect and read. Those of a standby
 /// *adopt* the devices that the active one has stored.
+///
+/// The sockets of every port are watched all the time, so that to begin and to end serving costs no
+/// system call. mio tells of each change once; a port that cannot look at it keeps it in mind.
 #[derive(Debug)]
 pub struct VhostPort {
     config: AddPort,
@@ -34,6 +38,8 @@ pub struct VhostPort {
     listener: Option<OwnedFd>,
     link: Option<Link>,
     serving: bool,
+    /// Something happened at a socket that this port has not looked at.
+    pending: bool,
     pause: Pause,
     prefiller: Prefiller,
 }
@@ -43,7 +49,8 @@ impl VhostPort {
     /// in server mode.
     ///
     /// # Errors
-    /// Those of ioctl(2), and of dup(2) of the registry's epoll fd; or when the listening socket is missing.
+    /// Those of ioctl(2) and epoll_ctl(2), and of dup(2) of the registry's epoll fd; or when the listening
+    /// socket is missing.
     pub fn new(
         config: AddPort,
         listener: Option<OwnedFd>,
@@ -62,15 +69,20 @@ impl VhostPort {
                 ));
             }
         }
-        Ok(Self {
+        let new = Self {
             config,
             registry: registry.try_clone()?,
             listener,
             link: None,
             serving: false,
+            pending: true,
             pause: Pause::default(),
             prefiller: Prefiller::default(),
-        })
+        };
+        if let Some(listener) = &new.listener {
+            new.watch(listener.as_raw_fd(), Source::Listener, true)?;
+        }
+        Ok(new)
     }
 
     /// Its number.
@@ -136,23 +148,46 @@ impl VhostPort {
 
     /// Begins or ends to accept, connect and read. The message at hand is finished in any case.
     /// What came in the meantime is read now.
-    ///
-    /// # Errors
-    /// Those of epoll_ctl(2).
-    pub fn serve(&mut self, serving: bool, backend: &mut dyn Backend) -> io::Result<()> {
+    pub fn serve(&mut self, serving: bool, backend: &mut dyn Backend) {
         if self.serving == serving {
-            return Ok(());
+            return;
         }
         self.serving = serving;
-        if let Some(listener) = &self.listener {
-            self.watch(listener.as_raw_fd(), Source::Listener, serving)?;
-        }
-        if let Some(link) = &self.link {
-            self.watch(link.socket().as_raw_fd(), Source::Connection, serving)?;
-        }
+        self.pending |= self.pause.until().is_some();
         self.pause = Pause::default();
-        self.progress(backend);
-        Ok(())
+        if let Some(link) = self.link.as_mut().filter(|_| serving) {
+            link.served_by_others();
+        }
+        if serving && self.has_work(backend) {
+            self.progress(backend);
+        }
+    }
+
+    /// Whether there is anything to be done, as far as is known without a system call: something
+    /// happened, the instance before left something unfinished, or a front end must be connected to.
+    fn has_work(&self, backend: &mut dyn Backend) -> bool {
+        let unfinished = match &self.link {
+            Some(link) => link.is_unfinished(backend),
+            None => self.listener.is_none(),
+        };
+        self.pending || unfinished
+    }
+
+    /// For a standby: forgets what happened at its sockets if that was looked at by the active one.
+    pub fn forget_old_events(&mut self) {
+        if self.pending && !self.serving {
+            self.pending = self.is_ready();
+        }
+    }
+
+    /// Whether a socket has anything to look at. If that cannot be known, it has.
+    fn is_ready(&self) -> bool {
+        let listener = self.listener.as_ref().map(|listener| listener.as_fd());
+        let connection = self.link.as_ref().map(Link::socket);
+        let both = listener.into_iter().chain(connection);
+        let flags = PollFlags::IN | PollFlags::RDHUP;
+        let mut both: Vec<_> = both.map(|fd| PollFd::from_borrowed_fd(fd, flags)).collect();
+        poll(&mut both, Some(&Timespec::default())) != Ok(0)
     }
 
     /// One of its sockets is ready. Both are looked at in any case: a front end that has left is
@@ -205,7 +240,12 @@ impl VhostPort {
             )
         })?;
         let is_new = before.is_none_or(|before| !Arc::ptr_eq(before, link.memory()));
-        self.forget_link();
+        self.watch_instead(&link).map_err(|error| {
+            format!(
+                "port {}: its connection cannot be watched: {error}",
+                self.config.name
+            )
+        })?;
         backend.apply(self.id(), Some((link.device(), link.memory())));
         self.link = Some(link);
         if is_new {
@@ -231,7 +271,8 @@ impl VhostPort {
 
     /// Goes on with all that can be gone on with.
     fn progress(&mut self, backend: &mut dyn Backend) {
-        if !self.serving {
+        self.pending = !self.serving;
+        if self.pending {
             return;
         }
         match self.link.as_mut().map(|link| link.read(backend)) {
@@ -261,17 +302,28 @@ impl VhostPort {
         backend.gone(self.id(), trouble);
         let _ = shutdown(link.socket(), Shutdown::Both); // fails only when the front end has left
         self.forget(&link);
+        self.pending = !self.serving;
         if self.pause.until().is_none() && self.serving {
             self.look_for_front_end(backend);
         }
     }
 
-    /// Events of its socket are of no interest any more.
+    /// Events of its socket are of no interest any more. Others may hold the same socket, so that to
+    /// close it is not enough.
     fn forget(&self, link: &Link) {
-        if self.serving {
-            // It is registered; nothing else can fail here.
-            let _ = self.watch(link.socket().as_raw_fd(), Source::Connection, false);
+        // It is registered; nothing else can fail here.
+        let _ = self.watch(link.socket().as_raw_fd(), Source::Connection, false);
+    }
+
+    /// Watches the socket of `new` and no longer that of the link before, if these are two fds.
+    fn watch_instead(&mut self, new: &Link) -> io::Result<()> {
+        let fd = new.socket().as_raw_fd();
+        let before = self.link.as_ref().map(|link| link.socket().as_raw_fd());
+        if before != Some(fd) {
+            self.watch(fd, Source::Connection, true)?;
+            self.forget_link();
         }
+        Ok(())
     }
 
     fn forget_link(&mut self) {
@@ -294,7 +346,7 @@ impl VhostPort {
 impl Drop for VhostPort {
     fn drop(&mut self) {
         self.forget_link();
-        if let Some(listener) = self.listener.as_ref().filter(|_| self.serving) {
+        if let Some(listener) = &self.listener {
             let _ = self.watch(listener.as_raw_fd(), Source::Listener, false); // it is registered
         }
     }

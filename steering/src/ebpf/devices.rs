@@ -1,5 +1,7 @@
 //! The three network devices of the software NIC.
 
+use std::cell::Cell;
+
 use super::EbpfConfig;
 use super::attachment;
 use super::error::{Doing, EbpfError};
@@ -7,6 +9,7 @@ use super::label::Role;
 use super::program::Program;
 use crate::Side;
 use crate::netlink::Netlink;
+use crate::netlink::changes::Changes;
 
 /// A configured network device that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,9 @@ pub(super) struct Netdev {
 #[derive(Debug)]
 pub(super) struct Devices {
     netlink: Netlink,
+    changes: Changes,
+    /// Nothing has changed since the devices were found in order.
+    verified: Cell<bool>,
     pub(super) nic: Netdev,
     pub(super) ports: [(Side, Netdev); 2],
 }
@@ -29,6 +35,7 @@ impl Devices {
     /// Looks the configured devices up; each must exist, be up, and be another.
     pub(super) fn find(config: &EbpfConfig) -> Result<Self, EbpfError> {
         let netlink = Netlink::open().map_err(Doing::OpenNetlink.failed())?;
+        let changes = Changes::open().map_err(Doing::OpenNetlink.failed())?;
         let nic = find(&netlink, "nic", &config.nic)?;
         let a = find(&netlink, "ports.a", &config.ports.a)?;
         let b = find(&netlink, "ports.b", &config.ports.b)?;
@@ -42,6 +49,8 @@ impl Devices {
         }
         Ok(Self {
             netlink,
+            changes,
+            verified: Cell::new(false),
             nic,
             ports: [(Side::A, a), (Side::B, b)],
         })
@@ -76,8 +85,20 @@ impl Devices {
         Ok(link.map(|link| link.name))
     }
 
-    /// The devices are those that were found, and on the NIC is still this program.
+    /// The devices are those that were found, and on the NIC is still this program. Looks only if the
+    /// kernel has told of a change, of whatever device, since it last looked and all was in order.
     pub(super) fn verify(&self, program: u32) -> Result<(), EbpfError> {
+        if self.changes.any() {
+            self.verified.set(false);
+        }
+        if !self.verified.get() {
+            self.verify_all(program)?;
+            self.verified.set(true);
+        }
+        Ok(())
+    }
+
+    fn verify_all(&self, program: u32) -> Result<(), EbpfError> {
         self.verify_one(&self.nic, |_| Ok(self.installed()? == Some(program)))?;
         self.ports
             .iter()

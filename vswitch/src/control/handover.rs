@@ -82,7 +82,10 @@ impl Instance {
                 .host
                 .say(FromInstance::Refused(Refused { term, reason }));
         }
-        self.ports.values().for_each(VhostPort::prefill);
+        for port in self.ports.values_mut() {
+            port.prefill();
+            port.forget_old_events();
+        }
         let until = Instant::now() + PREFILL_LIMIT;
         self.stance = Stance::Preparing { term, until };
     }
@@ -202,7 +205,6 @@ impl Instance {
     pub(super) fn lanes_began(&mut self, tenure: Tenure) {
         self.stance = Stance::Active;
         self.host.lanes.shared.alert.store(false, Release);
-        self.host.signal_calls();
         let after_death = tenure.predecessor == Predecessor::Died;
         let freeze_ns = self.freeze_before(tenure);
         self.host.say(FromInstance::Active(Active {
@@ -210,12 +212,28 @@ impl Instance {
             after_death,
             freeze_ns,
         }));
+        self.signal_calls(after_death);
         self.close_lost_devices();
         self.serve_ports(true);
     }
 
+    /// At once if signals are missing, else little by little.
+    fn signal_calls(&mut self, at_once: bool) {
+        let served = self.host.served();
+        match at_once {
+            true => self.host.signal_calls(&served),
+            false => self.signals.owe(served.into_iter(), Instant::now()),
+        }
+    }
+
+    /// Gives some of the signals that are owed, if it is time.
+    pub(super) fn signal_some(&mut self) {
+        self.host.signal_calls(&self.signals.due(Instant::now()));
+    }
+
     /// The lanes have let go.
     pub(super) fn lanes_released(&mut self, term: Term, drained: u64) {
+        self.signals.forget();
         self.serve_ports(false);
         self.stance = Stance::Standby;
         self.host.lanes.shared.alert.store(false, Release);

@@ -106,10 +106,19 @@ impl Host {
         self.broken.take()
     }
 
-    /// Signals the call fds of all devices once.
-    pub(super) fn signal_calls(&self) {
+    /// The ports with a device that the lanes serve.
+    pub(super) fn served(&self) -> Vec<PortId> {
         let (plan, _) = self.lanes.shared.plan();
-        plan.views().for_each(VhostView::signal_calls);
+        plan.views().map(|view| view.port).collect()
+    }
+
+    /// Signals the call fds of these ports' devices once.
+    pub(super) fn signal_calls(&self, ports: &[PortId]) {
+        let (plan, _) = self.lanes.shared.plan();
+        ports
+            .iter()
+            .filter_map(|&port| plan.view(port))
+            .for_each(VhostView::signal_calls);
     }
 
     fn change_plan(&mut self, change: impl FnOnce(&Plan) -> Plan) {

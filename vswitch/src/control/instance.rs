@@ -5,6 +5,7 @@ use super::fault;
 use super::handover::Stance;
 use super::host::{Host, HostError};
 use super::orphan::Guardian;
+use super::signals::Signals;
 use super::startup::Started;
 use crate::dpdk::{Eal, Uplink};
 use crate::lane::LaneEvent;
@@ -47,6 +48,7 @@ pub(super) struct Instance {
     pub(super) ports: BTreeMap<PortId, VhostPort>,
     pub(super) stance: Stance,
     pub(super) guardian: Guardian,
+    pub(super) signals: Signals,
     pub(super) poll: Poll,
     events: Receiver<LaneEvent>,
     _uplink: Option<Uplink>,
@@ -78,6 +80,7 @@ impl Instance {
             ports: BTreeMap::new(),
             stance: Stance::Warm,
             guardian: Guardian::present(rejoin_at),
+            signals: Signals::default(),
             poll,
             events,
             _uplink,
@@ -129,6 +132,7 @@ impl Instance {
             self.close_lost_devices();
         }
         self.tick();
+        self.signal_some();
         fault::at_tick(self);
         self.prepared_when_filled();
         self.look_for_supervisor()?;
@@ -147,7 +151,8 @@ impl Instance {
         let looks = self
             .next_look()
             .into_iter()
-            .chain(self.guardian.next_look());
+            .chain(self.guardian.next_look())
+            .chain(self.signals.next());
         let deadline = ports.chain(looks).min();
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let limit = limit.map_or(BEAT_EVERY, |limit| limit.min(BEAT_EVERY));

@@ -54,15 +54,7 @@ impl Instance {
     /// Lets all ports listen to their front ends, or none.
     pub(super) fn serve_ports(&mut self, serve: bool) {
         for id in self.ports_that(|_| true) {
-            self.at_port(id, |port, host| {
-                if let Err(error) = port.serve(serve, host) {
-                    let trouble = format!(
-                        "port {}: its sockets cannot be watched: {error}",
-                        port.name()
-                    );
-                    host.trouble(id, trouble);
-                }
-            });
+            self.at_port(id, |port, host| port.serve(serve, host));
         }
     }
 
@@ -98,12 +90,11 @@ impl Instance {
 
     fn add_port(&mut self, port: AddPort, fds: Vec<OwnedFd>) {
         let (id, listener) = (port.port, fds.into_iter().next());
-        let new = VhostPort::new(port, listener, self.poll.registry()).and_then(|mut new| {
-            new.serve(self.stance.serves(), &mut self.host)?;
-            Ok(new)
-        });
-        match new {
-            Ok(new) => drop(self.ports.insert(id, new)),
+        match VhostPort::new(port, listener, self.poll.registry()) {
+            Ok(mut new) => {
+                new.serve(self.stance.serves(), &mut self.host);
+                self.ports.insert(id, new);
+            }
             Err(error) => self
                 .host
                 .trouble(id, format!("port {id} cannot be added: {error}")),

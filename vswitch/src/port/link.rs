@@ -134,6 +134,11 @@ impl Link {
         self.waiting.is_some()
     }
 
+    /// Another instance served it since this one did.
+    pub(super) fn served_by_others(&mut self) {
+        self.inherited = true;
+    }
+
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.device.fds.connection.as_fd()
     }

@@ -8,4 +8,5 @@ mod memory;
 mod port;
 mod requests;
 mod sequences;
+mod serving_again;
 mod support;

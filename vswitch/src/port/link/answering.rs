@@ -108,6 +108,11 @@ impl Link {
         }
     }
 
+    /// Whether the ledger tells of a message that was not handled to its end.
+    pub(in crate::port) fn is_unfinished(&self, backend: &mut dyn Backend) -> bool {
+        backend.noted(self.port()) != Handled::all(self.device.state.revision)
+    }
+
     /// Finishes what the instance before did not: it may have died after the vault had the device
     /// and before the message was consumed, or after that and before it was answered. A front end
     /// that waits for an answer sends nothing, so that a message in the socket tells them apart.

@@ -98,7 +98,7 @@ impl Host {
     }
 
     pub(crate) fn serve(&mut self, on: bool) {
-        self.port.serve(on, &mut self.backend).expect("epoll");
+        self.port.serve(on, &mut self.backend);
     }
 
     pub(crate) fn adopt(&mut self, device: Device) -> Result<(), String> {
