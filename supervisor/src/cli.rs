@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod follow;
 mod output;
 mod run;
 mod verbs;
@@ -11,7 +12,7 @@ use crate::ExitStatus;
 use crate::config::{Config, ConfigError};
 use clap::{CommandFactory, Parser};
 use std::path::PathBuf;
-use verbs::{Cli, Common, Verb};
+use verbs::{AskingVerb, Cli, Common, Verb};
 
 /// Does what the process's arguments say.
 pub fn main() -> ExitStatus {
@@ -41,6 +42,10 @@ fn act(cli: Cli) -> ExitStatus {
             output::data(&String::from_utf8_lossy(&script));
             ExitStatus::Done
         }
+        Verb::Asking(AskingVerb::Events {
+            limit,
+            follow: true,
+        }) => follow::follow(common, limit),
         Verb::Asking(verb) => ask::ask(common, verb.into()),
     }
 }

@@ -3,6 +3,7 @@
 mod diff;
 mod document;
 mod error;
+mod failover;
 mod sections;
 mod units;
 mod validate;
@@ -10,6 +11,7 @@ mod validate;
 pub use diff::{PortChanges, RestartNeeded};
 pub use document::{Place, Places, Position};
 pub use error::{ConfigError, Problem};
+pub use failover::Failover;
 pub use sections::{
     InstanceOverride, Instances, PollMode, Port, PortMode, Supervisor, Timeouts, Uplink, Vswitch,
 };
@@ -39,6 +41,9 @@ pub struct Config {
     /// `[timeouts]`.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// `[failover]`.
+    #[serde(default)]
+    pub failover: Failover,
     /// `[[port]]`: the ports that lead to VMs.
     #[serde(default, rename = "port")]
     pub ports: Vec<Port>,

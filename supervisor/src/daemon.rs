@@ -6,15 +6,20 @@
 mod act;
 mod adopt;
 mod console;
+mod core_file;
 mod error;
+mod event_log;
 mod event_loop;
+mod fate;
 mod hear;
 mod history;
 mod listener;
+mod notes;
 mod observe;
 mod outcome;
 mod ports;
 mod process;
+mod quarantine;
 mod report;
 mod requests;
 mod roster;
@@ -23,6 +28,7 @@ mod signals;
 mod tell;
 mod timers;
 mod vault;
+mod watch;
 
 pub use error::DaemonError;
 
@@ -30,6 +36,8 @@ use crate::control::{ConnId, ControlServer, RuntimeDir};
 use crate::policy::{Event, Limits, Request, State, Timer};
 use crate::{Config, ExitStatus, check};
 use act::side;
+use event_log::EventLog;
+use fate::Fates;
 use history::History;
 use mio::{Poll, Token};
 use observe::{Lives, Moving};
@@ -43,6 +51,7 @@ use timers::Timers;
 use vault::{Entry, Vault};
 use vhost_transfer::lifeline::LifelineListener;
 use vhost_transfer::{InstanceId, Ledger, PortId};
+use watch::Watch;
 
 /// Is the supervisor until it is told to stop: starts both instances, keeps the standby warm, and
 /// serves the control socket.
@@ -56,8 +65,7 @@ pub fn run(config: Config) -> Result<ExitStatus, DaemonError> {
         std::mem::forget(daemon);
         return Err(error);
     }
-    daemon.close();
-    Ok(ExitStatus::Done)
+    Ok(daemon.close())
 }
 
 /// Everything that the daemon holds. Fields are dropped in this order.
@@ -67,6 +75,8 @@ struct Daemon {
     policy: State,
     /// Until the policy has said that everything is over.
     running: bool,
+    /// How the supervisor itself ends.
+    ending: ExitStatus,
     /// What happened while something else was done.
     events: VecDeque<Event>,
     processes: [Option<Process>; 2],
@@ -83,6 +93,9 @@ struct Daemon {
     moving: Option<Moving>,
     lives: Lives,
     history: History,
+    event_log: EventLog,
+    fates: Fates,
+    watch: Watch,
     service: Service,
     signals: Signals,
     control: ControlServer,
@@ -97,6 +110,7 @@ struct Daemon {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Policy(Timer),
+    Watch,
     Watchdog,
 }
 
@@ -139,6 +153,7 @@ impl Daemon {
         let mut daemon = Self {
             policy: State::new(limits(&config)),
             running: true,
+            ending: ExitStatus::Done,
             events: VecDeque::new(),
             processes: [None, None],
             incoming: None,
@@ -152,6 +167,9 @@ impl Daemon {
             moving: None,
             lives: Lives::default(),
             history: History::default(),
+            event_log: EventLog::default(),
+            fates: Fates::default(),
+            watch: Watch::default(),
             service: Service::default(),
             signals,
             control,
@@ -188,10 +206,11 @@ impl Daemon {
     }
 
     /// Leaves nothing behind.
-    fn close(self) {
+    fn close(self) -> ExitStatus {
         if let Err(error) = self.steering.close() {
             console::say(format_args!("steering could not be given back: {error}"));
         }
+        self.ending
     }
 
     fn process(&mut self, id: InstanceId) -> Option<&mut Process> {
@@ -200,13 +219,18 @@ impl Daemon {
 }
 
 fn limits(config: &Config) -> Limits {
-    let timeouts = &config.timeouts;
+    let (timeouts, failover) = (&config.timeouts, &config.failover);
     Limits {
         start: timeouts.start,
         mapped: timeouts.mapped,
         prepare: timeouts.prepare,
         quiesce: timeouts.quiesce,
         release: timeouts.release,
+        restart_first: failover.restart_first,
+        restart_last: failover.restart_last,
+        restart_limit: failover.restart_limit,
+        restart_calm: failover.restart_calm,
+        poison: failover.poison_window,
         ..Limits::default()
     }
 }

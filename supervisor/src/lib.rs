@@ -4,6 +4,7 @@
 //! * [`check`]: whether this host can do what the configuration asks for.
 //! * [`control`]: what the command line and the daemon say to each other.
 //! * [`cli`] and [`report`]: the command line, and how it tells people what it was told.
+//! * [`watch`]: whether a thread of an instance hangs.
 //! * [`policy`] and [`daemon`]: what to do, and doing it.
 
 pub mod check;
@@ -14,6 +15,7 @@ pub mod daemon;
 mod exit;
 pub mod policy;
 pub mod report;
+pub mod watch;
 
 pub use config::Config;
 pub use exit::ExitStatus;

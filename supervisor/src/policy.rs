@@ -10,12 +10,16 @@
 
 mod abort;
 mod adopt;
+mod calm;
 mod devices;
 mod event;
 mod failover;
+mod fence;
 mod handover;
 mod instance;
 mod limits;
+mod pin;
+mod poison;
 mod roles;
 mod start;
 mod steer;
@@ -23,6 +27,7 @@ mod stop;
 mod timer;
 
 pub use event::{Action, Event, Note, Order, Outcome, Promoted, Request, Word};
+pub use fence::Watched;
 pub use handover::{Handover, Phase};
 pub use instance::{Instance, Life};
 pub use limits::Limits;
@@ -49,6 +54,12 @@ pub struct State {
     updates: BTreeMap<PortId, u64>,
     steering: Steering,
     handover: Option<Handover>,
+    /// Nothing takes over by itself.
+    pinned: bool,
+    /// Requests to pin that wait until no lanes wait for the locks.
+    pinning: BTreeSet<Request>,
+    /// Ports over which an instance has died a short time ago.
+    blamed: BTreeSet<PortId>,
     started: bool,
     /// [`Action::Ready`] is said.
     ready: bool,
@@ -70,6 +81,9 @@ impl State {
             updates: BTreeMap::new(),
             steering: Steering::default(),
             handover: None,
+            pinned: false,
+            pinning: BTreeSet::new(),
+            blamed: BTreeSet::new(),
             started: false,
             ready: false,
             stopping: Stopping::No,
@@ -113,7 +127,12 @@ impl State {
             Event::PortRemoved(port) => self.port_removed(port),
             Event::Said(instance, word) => self.heard(instance, word),
             Event::Broken(instance, reason) => self.drop_instance(instance, reason),
+            Event::Hung(instance, how) => self.hung(instance, how),
             Event::Died(instance, reason) => self.died(instance, reason),
+            Event::Blamed(instance, port) => self.blame(instance, port),
+            Event::Pin(request) => self.pin(request),
+            Event::Unpin(request) => self.unpin(request),
+            Event::TryAgain => self.try_again(),
             Event::Steered(outcome) => self.steered(outcome),
             Event::TimedOut(timer) => self.timed_out(timer),
         }
@@ -143,7 +162,7 @@ impl State {
                 freeze_ns,
             } => self.active_said(from, term, after_death, freeze_ns),
             Word::StandingBy => self.standing_by(from),
-            Word::StoodDown => self.ignore(from, "stood down, without being asked"),
+            Word::StoodDown => self.stood_down(from),
             Word::Aborted { term, discarded } => self.aborted(from, term, discarded),
         }
     }
@@ -154,10 +173,12 @@ impl State {
             Timer::Start(instance) | Timer::Settle(instance) => {
                 self.drop_instance(instance, reason);
             }
-            Timer::Takeover => self.drop_armed(reason),
+            Timer::Takeover => self.takeover_timed_out(reason),
             Timer::Mapped(port) => self.drop_armed(format!("{reason} (port {port})")),
             Timer::Leave(instance) => self.actions.push(Action::Kill(instance)),
             Timer::Respawn(instance) => self.spawn(instance),
+            Timer::Calm(instance) => self.calmed(instance),
+            Timer::Poison(port) => self.forgive(port),
             Timer::Prepare | Timer::Quiesce => self.abort(reason),
             Timer::Release => self.release_failed(&reason),
             Timer::Abort => self.abort_timed_out(&reason),
@@ -169,8 +190,11 @@ impl State {
         self.answer_updates();
         self.go_on();
         self.hand_out_roles();
+        self.say_ready();
+        self.answer_pins();
         self.steer();
         self.leave();
+        self.despair();
     }
 }
 

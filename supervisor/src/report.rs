@@ -6,5 +6,5 @@ mod status;
 mod table;
 
 pub use lists::{device, devices, ports};
-pub use moves::{history, promoted, reloaded};
+pub use moves::{events, history, promoted, reloaded};
 pub use status::{Health, status};

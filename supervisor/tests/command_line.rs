@@ -103,6 +103,7 @@ fn status(spare: bool, standby: InstanceState) -> StatusReport {
         term: 5,
         active: Some(InstanceId::A),
         spare,
+        pinned: false,
         trouble: Vec::new(),
         moving: None,
         instances: vec![
@@ -292,6 +293,7 @@ fn history_is_a_table_of_moves() {
             freeze_us: None,
             total_us: Some(1200),
             discarded: 0,
+            failover: None,
         }])
     });
     let output = daemon.ask(&["history", "--limit", "3"]);

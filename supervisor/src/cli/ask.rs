@@ -40,12 +40,16 @@ fn acts(request: &Request) -> bool {
         Request::Promote { .. }
         | Request::PortAdd { .. }
         | Request::PortDel { .. }
+        | Request::PortRelease { .. }
+        | Request::Pin
+        | Request::Unpin
         | Request::Reload => true,
         Request::Status
         | Request::PortList
         | Request::DeviceList
         | Request::DeviceShow { .. }
-        | Request::History { .. } => false,
+        | Request::History { .. }
+        | Request::Events { .. } => false,
     }
 }
 
@@ -78,6 +82,7 @@ fn tell(response: &Response, as_json: bool) -> ExitStatus {
             return match Health::of(status) {
                 Health::Well => ExitStatus::Done,
                 Health::Trouble | Health::NoSpare | Health::Down => ExitStatus::No,
+                Health::Degraded => ExitStatus::Degraded,
             };
         }
         Response::Promoted(promoted) => either(as_json, promoted, report::promoted),
@@ -85,6 +90,7 @@ fn tell(response: &Response, as_json: bool) -> ExitStatus {
         Response::Devices(devices) => either(as_json, devices, |list| report::devices(list)),
         Response::Device(device) => either(as_json, device, report::device),
         Response::History(entries) => either(as_json, entries, |list| report::history(list)),
+        Response::Events(events) => either(as_json, events, |list| report::events(list)),
         Response::Reloaded(reloaded) => either(as_json, reloaded, report::reloaded),
         Response::Done => either(as_json, response, |_| String::new()),
         Response::Failed(failure) => return failed(response, failure, as_json),

@@ -6,10 +6,14 @@ use std::io::{self, Write};
 
 /// Writes data. A reader that has gone (`| head`) has seen enough.
 pub(super) fn data(text: &str) {
+    let _ = stream(text);
+}
+
+/// Writes data of which there will be more: whoever writes it wants to know when nobody reads it.
+pub(super) fn stream(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// Writes data as JSON.
@@ -18,6 +22,12 @@ pub(super) fn json<T: Serialize>(value: &T) {
         Ok(text) => data(&format!("{text}\n")),
         Err(error) => message(format!("this cannot be written as JSON: {error}")),
     }
+}
+
+/// Writes data as one line of JSON.
+pub(super) fn json_line<T: Serialize>(value: &T) -> io::Result<()> {
+    let text = serde_json::to_string(value)?;
+    stream(&format!("{text}\n"))
 }
 
 /// Writes data as JSON if that is wanted, and as text otherwise.

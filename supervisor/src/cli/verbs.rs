@@ -60,7 +60,7 @@ pub(super) enum Verb {
 /// Verbs that are a request to the daemon.
 #[derive(Debug, Subcommand)]
 pub(super) enum AskingVerb {
-    /// Is it well, is there a spare; exit status 3 when not
+    /// Is it well, is there a spare; exit status 3 when not, 5 when an instance is given up
     Status,
     /// Make the standby the active one, and tell how it went
     Promote {
@@ -81,7 +81,21 @@ pub(super) enum AskingVerb {
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
-    /// Read the configuration again, and add and remove ports as it says
+    /// What happened, as in the log; newest last
+    Events {
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Go on with what happens from now on, until interrupted
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Switch automatic failover off, for maintenance
+    Pin,
+    /// Switch automatic failover on again
+    Unpin,
+    /// Read the configuration again, add and remove ports as it says, and start again what was
+    /// given up
     Reload,
 }
 
@@ -99,6 +113,11 @@ pub(super) enum PortVerb {
         /// Who listens on the socket: the switch (server) or the front end (client)
         #[arg(long, value_enum, default_value_t = Mode::Server)]
         mode: Mode,
+    },
+    /// Put back a port whose device is in quarantine
+    Release {
+        /// Its name
+        name: String,
     },
     /// Remove a port and close its device
     Del {
@@ -141,6 +160,10 @@ impl From<AskingVerb> for Request {
             AskingVerb::Device(DeviceVerb::List) => Self::DeviceList,
             AskingVerb::Device(DeviceVerb::Show { port }) => Self::DeviceShow { port },
             AskingVerb::History { limit } => Self::History { limit },
+            AskingVerb::Events { limit, follow: _ } => Self::Events { after: 0, limit },
+            AskingVerb::Port(PortVerb::Release { name }) => Self::PortRelease { name },
+            AskingVerb::Pin => Self::Pin,
+            AskingVerb::Unpin => Self::Unpin,
             AskingVerb::Reload => Self::Reload,
         }
     }

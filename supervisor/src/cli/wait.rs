@@ -50,6 +50,7 @@ fn look(socket: &Path) -> Result<Option<StatusReport>, ClientError> {
         | Response::Devices(_)
         | Response::Device(_)
         | Response::History(_)
+        | Response::Events(_)
         | Response::Reloaded(_)
         | Response::Done
         | Response::Failed(_)

@@ -64,6 +64,7 @@ impl Config {
             vswitch,
             uplink,
             timeouts,
+            failover,
             instances,
             steering: _,
             ports: _,
@@ -75,6 +76,7 @@ impl Config {
             ("vswitch", section(vswitch)),
             ("uplink", uplink.as_ref().and_then(section)),
             ("timeouts", section(timeouts)),
+            ("failover", section(failover)),
             ("instance", section(instances)),
         ]
         .into_iter()

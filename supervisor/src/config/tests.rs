@@ -55,6 +55,7 @@ fn the_example_shows_the_defaults() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!(config.supervisor, shown.supervisor);
     assert_eq!(config.timeouts, shown.timeouts);
+    assert_eq!(config.failover, shown.failover);
     assert_eq!(config.vswitch.memory, shown.vswitch.memory);
     assert_eq!(config.vswitch.poll, shown.vswitch.poll);
     assert_eq!(config.vswitch.hugepages, shown.vswitch.hugepages);
@@ -185,9 +186,42 @@ fn values_of_the_wrong_kind_say_what_to_write() {
             "[timeouts]\nstart = \"0s\"\n",
             ["5:9: timeouts.start", "no time at all", "default"],
         ),
+        (
+            "[failover]\nlane_hang = \"4ms\"\n",
+            [
+                "5:13: failover.lane_hang",
+                "4ms",
+                "at least \"5ms\", or \"off\"",
+            ],
+        ),
+        (
+            "[failover]\ncontrol_hang = \"100ms\"\n",
+            ["5:16: failover.control_hang", "100ms", "250ms"],
+        ),
+        (
+            "[failover]\nrestart_first = \"9s\"\nrestart_last = \"8s\"\n",
+            [
+                "6:16: failover.restart_last",
+                "shorter than the first",
+                "restart_first",
+            ],
+        ),
     ] {
         assert_parts(&error_of(more), &parts);
     }
+}
+
+#[test]
+fn watching_can_be_switched_off() {
+    let off = parse(&format!(
+        "{MINIMAL}[failover]\nlane_hang = \"off\"\ncontrol_hang = \"off\"\n"
+    ))
+    .unwrap();
+    assert_eq!(off.failover.lane_hang, None);
+    assert_eq!(off.failover.control_hang, None);
+    let on = parse(MINIMAL).unwrap();
+    let keys = on.diff(&off).unwrap_err().keys;
+    assert_eq!(keys, ["failover.control_hang", "failover.lane_hang"]);
 }
 
 #[test]
@@ -423,6 +457,7 @@ fn the_reference_names_every_key() {
         "[supervisor]\n",
         "[uplink]\n",
         "[timeouts]\n",
+        "[failover]\n",
         "[[port]]\n",
         "[instance.a]\n",
     ] {

@@ -4,10 +4,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// For `#[serde(with = "duration")]`: a duration with its unit, such as `"300ms"`.
 pub(super) mod duration {
-    use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
 
@@ -21,12 +21,43 @@ pub(super) mod duration {
     pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Duration, D::Error> {
+        super::parse_duration(&String::deserialize(from)?)
+    }
+}
+
+fn parse_duration<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
+    humantime::parse_duration(text).map_err(|error| {
+        E::custom(format!(
+            "`{text}` is no duration ({error}); write a number with its unit, such as \"300ms\""
+        ))
+    })
+}
+
+/// For `#[serde(with = "duration_or_off")]`: the same, or `"off"`.
+pub(super) mod duration_or_off {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    const OFF: &str = "off";
+
+    pub(in crate::config) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(duration) => super::duration::serialize(duration, to),
+            None => to.serialize_str(OFF),
+        }
+    }
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
         let text = String::deserialize(from)?;
-        humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format!(
-                "`{text}` is no duration ({error}); write a number with its unit, such as \"300ms\""
-            ))
-        })
+        if text == OFF {
+            return Ok(None);
+        }
+        super::parse_duration(&text).map(Some)
     }
 }
 

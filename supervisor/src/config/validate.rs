@@ -1,5 +1,6 @@
 //! What the types alone cannot rule out.
 
+mod failover;
 mod ports;
 
 use super::error::{ConfigError, Problem};
@@ -49,6 +50,7 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
     instances(config, &mut findings);
     uplink(config, &mut findings);
     timeouts(config, &mut findings);
+    failover::check(config, &mut findings);
     ports::check(config, &mut findings);
     match findings.problems {
         problems if problems.is_empty() => Ok(()),

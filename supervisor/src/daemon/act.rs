@@ -2,6 +2,7 @@
 
 use super::process::Process;
 use super::{Daemon, Due, console, roster};
+use crate::ExitStatus;
 use crate::policy::{Action, Event, Phase};
 use std::time::Instant;
 use steering::Side;
@@ -38,14 +39,19 @@ impl Daemon {
             Action::Answer(request, outcome) => self.answer(request, outcome),
             Action::Ready => self.service.is_ready(),
             Action::Note(note) => self.take_note(note),
+            Action::Quarantine(port) => self.quarantine(port),
             Action::Exit => self.running = false,
+            Action::GiveUp => self.give_up(),
         }
     }
 
     fn spawn(&mut self, id: InstanceId) {
         let program = self.config.instance(id).program;
         match Process::spawn(program, id, self.poll.registry()) {
-            Ok(process) => self.spawned(id, process),
+            Ok(process) => {
+                self.spawned(id, process);
+                self.fates.began(id);
+            }
             Err(error) => {
                 let reason = format!("{} cannot be started: {error}", program.display());
                 self.events.push_back(Event::Died(id, reason));
@@ -102,6 +108,16 @@ impl Daemon {
             Ok(None) => Err("the NIC delivers to neither".into()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Both were tried again and again: whoever starts the supervisor is to know.
+    fn give_up(&mut self) {
+        console::say(format_args!(
+            "both instances are given up, and so does the supervisor: correct what is wrong and \
+             start it again"
+        ));
+        self.ending = ExitStatus::Degraded;
+        self.running = false;
     }
 
     fn release_for(&mut self, term: Term) {

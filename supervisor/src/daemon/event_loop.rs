@@ -19,6 +19,7 @@ impl Daemon {
     pub(super) fn run(&mut self) -> Result<(), DaemonError> {
         let mut ready = Events::with_capacity(64);
         self.start_watchdog();
+        self.start_watch();
         self.happen(Event::Start);
         while self.running {
             self.wait(&mut ready)?;
@@ -86,10 +87,18 @@ impl Daemon {
     /// What it said before it ended comes first.
     fn ended(&mut self, id: InstanceId) {
         self.hear_up_to(id, LAST_WORDS);
-        if let Some(how) = self.process(id).and_then(|process| process.reap()) {
+        let Some(process) = self.process(id) else {
+            return;
+        };
+        let pid = process.pid();
+        if let Some(end) = process.reap() {
             self.processes[id as usize] = None;
             roster::strike(self.runtime.path(), id);
+            self.note_death(id);
+            let how = end.to_string();
+            self.fates.ended(id, pid, end);
             self.happen(Event::Died(id, how));
+            self.blame(id);
         }
     }
 
@@ -110,6 +119,7 @@ impl Daemon {
         while let Some(due) = self.timers.pop(now) {
             match due {
                 Due::Policy(timer) => self.happen(Event::TimedOut(timer)),
+                Due::Watch => self.look_for_hangs(),
                 Due::Watchdog => {
                     self.service.is_alive();
                     self.start_watchdog();

@@ -1,7 +1,8 @@
 //! Messages of instances, made into words for the policy.
 
+use super::Daemon;
 use super::vault::Entry;
-use super::{Daemon, console};
+use crate::control::protocol::EventKind;
 use crate::policy::{Event, Word};
 use vhost_transfer::ledger::LAYOUT_VERSION;
 use vhost_transfer::lifeline::Received;
@@ -112,8 +113,9 @@ impl Daemon {
     /// Kept until the port has a device again.
     pub(super) fn note_port(&mut self, port: PortId, trouble: String) {
         if let Some(numbered) = self.ports.get_mut(port) {
-            console::say(format_args!("port {}: {trouble}", numbered.name()));
-            numbered.trouble = Some(trouble);
+            let name = numbered.name().to_owned();
+            numbered.trouble = Some(trouble.clone());
+            self.tell_of_port(EventKind::Port, &name, &trouble);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What came of it: for the one who asked, for the history, and for the log.
 
+use super::Daemon;
 use super::observe::Moving;
-use super::{Daemon, console};
 use crate::control::protocol::{
-    Failure, HistoryEntry, MoveKind, Outcome as Ending, PromoteReport, Response,
+    EventKind, Failure, HistoryEntry, MoveKind, Outcome as Ending, PromoteReport, Response,
 };
-use crate::policy::{Note, Outcome, Promoted, Request};
+use crate::policy::{Outcome, Promoted, Request};
 use std::time::SystemTime;
 use vhost_transfer::InstanceId;
 
@@ -14,6 +14,7 @@ impl Daemon {
     pub(super) fn answer(&mut self, request: Request, outcome: Outcome) {
         let response = match outcome {
             Outcome::Refused { reason } => Response::Failed(Failure::refused(reason)),
+            Outcome::Done => Response::Done,
             Outcome::Promoted(promoted) => self.promoted(&promoted),
             Outcome::Failed { reason, discarded } => self.not_promoted(Failure {
                 reason,
@@ -33,10 +34,11 @@ impl Daemon {
 
     fn promoted(&mut self, promoted: &Promoted) -> Response {
         let freeze_us = promoted.freeze_ns.map(|ns| ns as f64 / 1000.0);
-        console::say(format_args!(
+        let text = format!(
             "term {}: {} is active, promoted from {}",
             promoted.term, promoted.to, promoted.from
-        ));
+        );
+        self.tell_of(EventKind::Active, promoted.to, text);
         let Some(moving) = self.moving.take().map(Moving::ended) else {
             return Response::Done;
         };
@@ -56,7 +58,8 @@ impl Daemon {
     }
 
     fn not_promoted(&mut self, failure: Failure) -> Response {
-        console::say(format_args!("not promoted: {}", failure.reason));
+        let text = format!("not promoted: {}", failure.reason);
+        self.tell_people(EventKind::NotPromoted, None, None, text);
         if let Some(moving) = self.moving.take().map(Moving::ended) {
             let mut entry = self.entry_of(&moving, Ending::Failed(failure.reason.clone()));
             entry.discarded = failure.discarded;
@@ -91,40 +94,7 @@ impl Daemon {
         self.history.record(HistoryEntry { total_us, ..entry });
     }
 
-    pub(super) fn take_note(&mut self, note: Note) {
-        match note {
-            Note::Began {
-                instance,
-                term,
-                after,
-            } => self.note_beginning(instance, term.0, after),
-            Note::Adopted(id, life) => console::say(format_args!("{id} goes on as {life:?}")),
-            Note::Spare(id) => console::say(format_args!("{id} stands by")),
-            Note::Dropped(id, reason) => console::say(format_args!("{id} is given up: {reason}")),
-            Note::Died(id, reason) => {
-                console::say(format_args!("{id} has ended: {reason}"));
-                let entry = self.entry(MoveKind::Exit, None, Some(id), &reason);
-                self.history.record(entry);
-            }
-            Note::DeviceLost(port, reason) => self.note_port(port, reason),
-            Note::SteeringFailed(id, reason) => {
-                console::say(format_args!("steering to {id} failed: {reason}"));
-            }
-            Note::Ignored(id, what) => console::say(format_args!("{id}: ignored: {what}")),
-        }
-    }
-
-    fn note_beginning(&mut self, id: InstanceId, term: u64, after: Option<InstanceId>) {
-        let (kind, cause) = match after {
-            None => (MoveKind::Activate, "no instance was active".to_owned()),
-            Some(dead) => (MoveKind::Failover, format!("the lanes of {dead} died")),
-        };
-        console::say(format_args!("term {term}: {id} is active: {cause}"));
-        let entry = self.entry(kind, after, Some(id), &cause);
-        self.history.record(entry);
-    }
-
-    fn entry(
+    pub(super) fn entry(
         &self,
         kind: MoveKind,
         from: Option<InstanceId>,
@@ -142,6 +112,7 @@ impl Daemon {
             freeze_us: None,
             total_us: None,
             discarded: 0,
+            failover: None,
         }
     }
 }

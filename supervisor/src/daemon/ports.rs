@@ -12,6 +12,8 @@ use vhost_transfer::message::AddPort;
 pub(super) struct NumberedPort {
     pub(super) port: Port,
     listener: Option<Listener>,
+    /// Its device is closed and nobody serves it.
+    pub(super) quarantined: bool,
     /// What its instance last complained about.
     pub(super) trouble: Option<String>,
 }
@@ -49,10 +51,7 @@ impl Ports {
             .map(|other| other.port.clone())
             .collect();
         port.validate(&others)?;
-        let listener = match port.mode {
-            PortMode::Server => Some(listen(&port)?),
-            PortMode::Client => None,
-        };
+        let listener = listen(&port)?;
         let id = self
             .take_number()
             .ok_or_else(|| format!("port `{}`: no number is free; remove a port", port.name))?;
@@ -62,6 +61,7 @@ impl Ports {
             NumberedPort {
                 port,
                 listener,
+                quarantined: false,
                 trouble,
             },
         );
@@ -74,6 +74,7 @@ impl Ports {
         let numbered = NumberedPort {
             port,
             listener,
+            quarantined: false,
             trouble: None,
         };
         self.ports.insert(id, numbered);
@@ -87,11 +88,11 @@ impl Ports {
     }
 
     /// Gives the socket and, in time, the number back.
-    pub(super) fn remove(&mut self, name: &str) -> Option<PortId> {
+    pub(super) fn remove(&mut self, name: &str) -> Option<(PortId, NumberedPort)> {
         let id = self.find(name)?;
-        self.ports.remove(&id);
+        let port = self.ports.remove(&id)?;
         self.freed.push_back(id);
-        Some(id)
+        Some((id, port))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<PortId> {
@@ -133,14 +134,37 @@ impl NumberedPort {
         (message, self.listener.iter().map(AsFd::as_fd).collect())
     }
 
+    /// Nobody is to serve it: the socket is closed, so that no front end waits at it.
+    pub(super) fn quarantine(&mut self) {
+        self.listener = None;
+        self.quarantined = true;
+    }
+
+    /// It is to be served again.
+    ///
+    /// # Errors
+    /// What is wrong with its socket, and what to do.
+    pub(super) fn release(&mut self) -> Result<(), String> {
+        self.listener = listen(&self.port)?;
+        self.quarantined = false;
+        self.trouble = None;
+        Ok(())
+    }
+
     /// Its name, for people.
     pub(super) fn name(&self) -> &str {
         &self.port.name
     }
 }
 
-fn listen(port: &Port) -> Result<Listener, String> {
-    Listener::bind(&port.socket).map_err(|error| format!("port `{}`: {error}", port.name))
+/// In client mode it is the front end that listens.
+fn listen(port: &Port) -> Result<Option<Listener>, String> {
+    match port.mode {
+        PortMode::Server => Listener::bind(&port.socket)
+            .map(Some)
+            .map_err(|error| format!("port `{}`: {error}", port.name)),
+        PortMode::Client => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +225,6 @@ mod tests {
                 .unwrap_err()
                 .contains("another port `vm1`")
         );
-        assert_eq!(ports.remove("vm2"), None);
+        assert!(ports.remove("vm2").is_none());
     }
 }

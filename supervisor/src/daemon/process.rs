@@ -7,6 +7,7 @@ use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -103,16 +104,14 @@ impl Process {
     }
 
     /// How it ended, if it has.
-    pub(super) fn reap(&mut self) -> Option<String> {
+    pub(super) fn reap(&mut self) -> Option<End> {
         let Some(child) = &mut self.child else {
-            return self
-                .has_ended()
-                .then(|| "ended; another supervisor had started it".to_owned());
+            return self.has_ended().then_some(End::Lost);
         };
         match child.try_wait() {
-            Ok(Some(status)) => Some(how(status)),
+            Ok(Some(status)) => Some(End::of(status)),
             Ok(None) => None,
-            Err(error) => Some(format!("lost: {error}")),
+            Err(_) => Some(End::Lost),
         }
     }
 
@@ -132,13 +131,42 @@ impl Drop for Process {
     }
 }
 
-fn how(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("left with status {code}"),
-        (None, Some(signal)) if status.core_dumped() => {
-            format!("killed by signal {signal}, core dumped")
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself.
+    Left { status: i32 },
+    /// By a signal.
+    Killed { signal: i32, core_dumped: bool },
+    /// Only who had started it knows, another supervisor.
+    Lost,
+}
+
+impl End {
+    fn of(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(status), _) => Self::Left { status },
+            (None, Some(signal)) => Self::Killed {
+                signal,
+                core_dumped: status.core_dumped(),
+            },
+            (None, None) => Self::Lost,
         }
-        (None, Some(signal)) => format!("killed by signal {signal}"),
-        (None, None) => status.to_string(),
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left { status } => write!(f, "left with status {status}"),
+            Self::Killed {
+                signal,
+                core_dumped,
+            } => {
+                let core = if *core_dumped { ", core dumped" } else { "" };
+                write!(f, "killed by signal {signal}{core}")
+            }
+            Self::Lost => f.write_str("ended; another supervisor had started it"),
+        }
     }
 }

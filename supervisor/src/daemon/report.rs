@@ -1,8 +1,8 @@
 //! What is told to whoever asks how things are.
 
-use super::Daemon;
 use super::ports::NumberedPort;
 use super::vault::Entry;
+use super::{Daemon, notes};
 use crate::control::Response;
 use crate::control::protocol::{
     Counters, DeviceReport, InstanceReport, InstanceState, Phase, PortReport, StatusReport,
@@ -13,12 +13,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use steering::{Side, SteeringConfig};
 use vhost_transfer::{InstanceId, PortId};
 
+/// What it means that it is pinned.
+const PINNED: &str = "pinned: nothing takes over until `vswsup unpin`";
+
 impl Daemon {
     pub(super) fn status(&self) -> StatusReport {
         StatusReport {
             term: self.policy.term().0,
             active: self.policy.active(),
             spare: self.policy.spare().is_some(),
+            pinned: self.policy.is_pinned(),
             trouble: self.troubles(),
             moving: self.moving_in_words(),
             instances: InstanceId::BOTH.map(|id| self.instance_report(id)).into(),
@@ -32,7 +36,7 @@ impl Daemon {
 
     fn troubles(&self) -> Vec<String> {
         let of_instances = InstanceId::BOTH.into_iter().filter_map(|id| {
-            let trouble = self.policy.instance(id).trouble.as_ref()?;
+            let trouble = self.trouble_of(id)?;
             Some(format!("instance {id}: {trouble}"))
         });
         let of_steering = self
@@ -44,7 +48,31 @@ impl Daemon {
             let trouble = port.trouble.as_ref()?;
             Some(format!("port {}: {trouble}", port.name()))
         });
-        of_instances.chain(of_steering).chain(of_ports).collect()
+        let pinned = self.policy.is_pinned().then(|| PINNED.to_owned());
+        pinned
+            .into_iter()
+            .chain(of_instances)
+            .chain(of_steering)
+            .chain(of_ports)
+            .collect()
+    }
+
+    fn trouble_of(&self, id: InstanceId) -> Option<String> {
+        let instance = self.policy.instance(id);
+        let trouble = instance.trouble.as_deref();
+        if self.policy.is_given_up(id) {
+            let (times, reason) = (instance.failures, trouble.unwrap_or_default());
+            return Some(notes::given_up(times, reason));
+        }
+        if instance.unfenced {
+            return Some(notes::unfenced(self.process_pid(id)));
+        }
+        trouble.map(str::to_owned)
+    }
+
+    pub(super) fn process_pid(&self, id: InstanceId) -> Option<i32> {
+        let process = self.processes[id as usize].as_ref();
+        process.map(|process| process.pid())
     }
 
     fn moving_in_words(&self) -> Option<String> {
@@ -77,8 +105,8 @@ impl Daemon {
         let phases = process.map_or(&[][..], |process| &process.phases);
         InstanceReport {
             instance: id,
-            state: state(self.policy.instance(id).life),
-            pid: process.map(|process| process.pid()),
+            state: self.state(id),
+            pid: self.process_pid(id),
             program: self.config.instance(id).program.to_owned(),
             version: hello.map(|hello| hello.version.clone()),
             dpdk: hello.map(|hello| hello.dpdk.clone()),
@@ -92,6 +120,13 @@ impl Daemon {
                 })
                 .collect(),
         }
+    }
+
+    fn state(&self, id: InstanceId) -> InstanceState {
+        if self.policy.is_given_up(id) {
+            return InstanceState::GivenUp;
+        }
+        state(self.policy.instance(id).life)
     }
 
     fn devices_mapped(&self, id: InstanceId) -> u32 {
@@ -120,6 +155,7 @@ impl Daemon {
             mode: None,
             socket: None,
             connected: self.policy.active().is_some(),
+            quarantined: false,
             rx,
             tx,
         }
@@ -133,6 +169,7 @@ impl Daemon {
             mode: Some(port.port.mode),
             socket: Some(port.port.socket.clone()),
             connected: self.vault.get(id).is_some(),
+            quarantined: port.quarantined,
             rx,
             tx,
         }
@@ -197,13 +234,15 @@ fn state(life: Life) -> InstanceState {
     match life {
         Life::Absent => InstanceState::Down,
         Life::Spawned | Life::Greeted => InstanceState::Starting,
-        Life::Warm | Life::Activating | Life::Releasing | Life::Arming => InstanceState::Mapping,
+        Life::Warm | Life::Activating | Life::Releasing | Life::Arming | Life::Disarming => {
+            InstanceState::Mapping
+        }
         Life::Standby => InstanceState::Standby,
         Life::Active => InstanceState::Active,
         Life::Leaving => InstanceState::Stopping,
     }
 }
 
-fn count(number: usize) -> u32 {
+pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -5,7 +5,7 @@ use crate::Config;
 use crate::config::Port;
 use crate::control::protocol::{Failure, ReloadReport};
 use crate::control::{ConnId, Request, Response};
-use crate::policy::Event;
+use crate::policy::{self, Event};
 use std::sync::atomic::Ordering::Relaxed;
 use vhost_transfer::ledger::PortCounters;
 
@@ -21,6 +21,12 @@ impl Daemon {
             Request::DeviceShow { port } => self.device_of(&port),
             Request::History { limit } => Response::History(self.history.last(limit)),
             Request::Reload => self.asked_to_reload(),
+            Request::PortRelease { name } => self.asked_to_release(&name),
+            Request::Events { after, limit } => {
+                Response::Events(self.event_log.after(after, limit))
+            }
+            Request::Pin => return self.ask_policy(connection, Event::Pin),
+            Request::Unpin => return self.ask_policy(connection, Event::Unpin),
         };
         self.control.reply(connection, &response);
     }
@@ -34,10 +40,15 @@ impl Daemon {
             let failure = Failure::refused(format!("steering is not in order: {reason}"));
             return self.control.reply(connection, &Response::Failed(failure));
         }
+        self.ask_policy(connection, |request| Event::Promote { request, reconnect });
+    }
+
+    /// The answer comes with the outcome.
+    fn ask_policy(&mut self, connection: ConnId, event: impl FnOnce(policy::Request) -> Event) {
         self.last_request += 1;
         let request = self.last_request;
         self.waiting.insert(request, connection);
-        self.happen(Event::Promote { request, reconnect });
+        self.happen(event(request));
     }
 
     fn asked_to_add(&mut self, port: Port) -> Response {
@@ -53,6 +64,17 @@ impl Daemon {
         } else {
             let what = format!("port `{name}`");
             Response::Unknown { what }
+        }
+    }
+
+    fn asked_to_release(&mut self, name: &str) -> Response {
+        let Some(port) = self.ports.find(name) else {
+            let what = format!("port `{name}`");
+            return Response::Unknown { what };
+        };
+        match self.release_port(port) {
+            Ok(()) => Response::Done,
+            Err(reason) => Response::Failed(Failure::refused(reason)),
         }
     }
 
@@ -97,6 +119,7 @@ impl Daemon {
         let removed = changes.removed.into_iter();
         report.removed = removed.filter(|name| self.remove_port_now(name)).collect();
         self.config = new;
+        self.happen(Event::TryAgain);
         Ok(report)
     }
 
@@ -114,11 +137,13 @@ impl Daemon {
     }
 
     fn remove_port_now(&mut self, name: &str) -> bool {
-        let removed = self.ports.remove(name);
-        if let Some(id) = removed {
+        let Some((id, port)) = self.ports.remove(name) else {
+            return false;
+        };
+        if !port.quarantined {
             self.happen(Event::PortRemoved(id));
         }
-        removed.is_some()
+        true
     }
 }
 

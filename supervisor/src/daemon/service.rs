@@ -56,6 +56,9 @@ fn status(policy: &State) -> String {
     let Some(active) = policy.active() else {
         return "no instance is active".into();
     };
+    if policy.is_pinned() {
+        return format!("active {active}, pinned: nothing takes over");
+    }
     match policy.spare() {
         Some(spare) => format!("active {active}, spare ready: {spare}"),
         None => format!("active {active}, no spare"),

@@ -36,6 +36,7 @@ impl Daemon {
                 plain(ToInstance::Stored(Revision { port, revision }))
             }
             Order::StandBy => plain(ToInstance::StandBy),
+            Order::StandDown => plain(ToInstance::StandDown),
             Order::Activate(term) => plain(ToInstance::Activate(TermRef { term })),
             Order::Prepare(term) => plain(ToInstance::Prepare(TermRef { term })),
             Order::Quiesce { term, reconnect } => {

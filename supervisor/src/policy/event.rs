@@ -53,8 +53,18 @@ pub enum Event {
     Said(InstanceId, Word),
     /// An instance is beyond use, though its process may still be there.
     Broken(InstanceId, String),
+    /// A thread of an instance hangs; in which way, for people.
+    Hung(InstanceId, String),
     /// The process of an instance has ended, or could not be started.
     Died(InstanceId, String),
+    /// The death or the hang of an instance points at this port.
+    Blamed(InstanceId, PortId),
+    /// An operator wants nothing to take over by itself. To be answered by one [`Action::Answer`].
+    Pin(Request),
+    /// An operator wants failover again. To be answered by one [`Action::Answer`].
+    Unpin(Request),
+    /// What was given up is to be tried once more.
+    TryAgain,
     /// The answer to the [`Action::Steer`] before: it was done and verified, or why not.
     Steered(Result<(), String>),
     /// A timer ran out.
@@ -135,6 +145,8 @@ pub enum Action {
     Keep(PortId),
     /// Close what the vault has of this port.
     Forget(PortId),
+    /// Close the port's socket; who configured it is told why.
+    Quarantine(PortId),
     /// Let the NIC deliver to this instance, verify it, and report by [`Event::Steered`] at once:
     /// in a handover every packet from now on waits for the new lanes.
     Steer(InstanceId),
@@ -152,6 +164,8 @@ pub enum Action {
     Note(Note),
     /// Both instances are gone and nothing is left to do.
     Exit,
+    /// Both instances are gone, and starting them again has led to nothing.
+    GiveUp,
 }
 
 /// What an instance is told: `vhost_transfer::message::ToInstance` without what the daemon adds.
@@ -176,6 +190,8 @@ pub enum Order {
     },
     /// Wait for the lane locks.
     StandBy,
+    /// Wait for the lane locks no longer.
+    StandDown,
     /// Take the lane locks, which nobody holds.
     Activate(Term),
     /// Get ready to take over.
@@ -198,6 +214,8 @@ pub enum Order {
 pub enum Outcome {
     /// The standby became active.
     Promoted(Promoted),
+    /// It is done, and there is nothing to tell.
+    Done,
     /// Nothing was begun.
     Refused {
         /// Why.
@@ -247,6 +265,8 @@ pub enum Note {
         term: Term,
         /// Whose place it took, when that one died.
         after: Option<InstanceId>,
+        /// Length of the freeze, ns, as far as the instance could tell.
+        freeze_ns: Option<u64>,
     },
     /// An instance that had another supervisor is this now.
     Adopted(InstanceId, Life),
@@ -254,8 +274,18 @@ pub enum Note {
     Spare(InstanceId),
     /// An instance is of no more use.
     Dropped(InstanceId, String),
+    /// A thread of an instance hangs: it is killed.
+    Hung(InstanceId, String),
+    /// An instance was killed and is still there: nobody takes over from it.
+    Unfenced(InstanceId),
     /// An instance's process has ended.
     Died(InstanceId, String),
+    /// An instance died so many times in a row that it is not started again.
+    GivenUp(InstanceId, u32, String),
+    /// An instance died, or hung, over this port.
+    Blamed(InstanceId, PortId),
+    /// Automatic failover is switched off, or on again.
+    Pinned(bool),
     /// A device could not be brought back; its front end must connect again.
     DeviceLost(PortId, String),
     /// The NIC delivers elsewhere than to the active instance.

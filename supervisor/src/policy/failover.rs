@@ -3,6 +3,13 @@
 use super::{Life, Note, Phase, State};
 use vhost_transfer::{InstanceId, Term};
 
+/// What an instance says of the beginning of its term.
+#[derive(Debug, Clone, Copy)]
+struct Beginning {
+    after_death: bool,
+    freeze_ns: Option<u64>,
+}
+
 impl State {
     pub(super) fn active_said(
         &mut self,
@@ -20,26 +27,29 @@ impl State {
         match releasing {
             Some(to) if to == id && !after_death => self.handed_over(freeze_ns),
             Some(to) if to != id && self.life(id) == Life::Active => self.taken_back(),
-            _ => self.active_unasked(id, after_death),
+            _ => {
+                let beginning = Beginning {
+                    after_death,
+                    freeze_ns,
+                };
+                self.active_unasked(id, beginning);
+            }
         }
     }
 
     /// By order without a handover, or because the lanes before died: locks know before we do.
-    fn active_unasked(&mut self, id: InstanceId, after_death: bool) {
+    fn active_unasked(&mut self, id: InstanceId, said: Beginning) {
         let other = id.other();
         match self.life(id) {
-            Life::Activating => self.begin(id, None),
-            Life::Arming | Life::Standby => {
-                if self.life(other) == Life::Active && !after_death {
-                    // By the release word of a supervisor before this one.
-                    self.set_life(other, Life::Releasing);
-                    self.keep_devices(other);
-                } else if self.life(other).is_alive() && self.life(other).owns() {
-                    self.set_life(other, Life::Leaving);
-                }
-                self.begin(id, Some(other));
+            Life::Activating => self.begin(id, None, said),
+            Life::Arming | Life::Standby | Life::Disarming => {
+                self.take_place_of(other, id, said);
             }
-            Life::Warm | Life::Releasing if !self.life(other).owns() => self.begin(id, None),
+            // It had got the locks when it stood down.
+            Life::Warm if said.after_death => self.take_place_of(other, id, said),
+            Life::Warm | Life::Releasing if !self.life(other).owns() => {
+                self.begin(id, None, said);
+            }
             Life::Spawned | Life::Greeted | Life::Warm | Life::Releasing => {
                 self.drop_instance(id, "took lanes that it was not to take".into());
             }
@@ -47,7 +57,20 @@ impl State {
         }
     }
 
-    fn begin(&mut self, instance: InstanceId, after: Option<InstanceId>) {
+    /// The other one has died, and may still be writing its core; or it let go by the release word
+    /// of a supervisor before this one.
+    fn take_place_of(&mut self, other: InstanceId, id: InstanceId, said: Beginning) {
+        if self.life(other) == Life::Active && !said.after_death {
+            self.set_life(other, Life::Releasing);
+            self.keep_devices(other);
+        } else if self.life(other).is_alive() && self.life(other).owns() {
+            self.set_life(other, Life::Leaving);
+            self.instance_mut(other).dumps = true;
+        }
+        self.begin(id, Some(other), said);
+    }
+
+    fn begin(&mut self, instance: InstanceId, after: Option<InstanceId>, said: Beginning) {
         self.set_life(instance, Life::Active);
         self.own_devices(instance);
         let term = self.term;
@@ -55,6 +78,7 @@ impl State {
             instance,
             term,
             after,
+            freeze_ns: said.freeze_ns,
         });
     }
 }

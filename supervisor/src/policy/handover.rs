@@ -90,6 +90,9 @@ impl State {
         if self.is_stopping() {
             return Err("the supervisor is stopping".into());
         }
+        if self.pinned {
+            return Err("nothing moves while it is pinned: `vswsup unpin` first".into());
+        }
         if let Some(handover) = &self.handover {
             return Err(format!("a move to term {} is under way", handover.term));
         }

@@ -24,6 +24,8 @@ pub enum Life {
     Arming,
     /// It waits for the lane locks.
     Standby,
+    /// It was told to wait for them no longer, and may still take over by itself.
+    Disarming,
     /// It was told to leave, or killed, or its lanes are dead; what it says does not count.
     Leaving,
 }
@@ -34,9 +36,9 @@ impl Life {
         matches!(self, Self::Active | Self::Activating)
     }
 
-    /// Its lanes wait for the lane locks.
+    /// Its lanes wait for the lane locks, or may.
     pub fn is_armed(self) -> bool {
-        matches!(self, Self::Arming | Self::Standby)
+        matches!(self, Self::Arming | Self::Standby | Self::Disarming)
     }
 
     /// It listens, and knows all ports and devices.
@@ -57,10 +59,12 @@ pub struct Instance {
     pub life: Life,
     /// Why it, or the one before it, was dropped or died; gone when it is ready again.
     pub trouble: Option<String>,
-    /// Starts in a row that did not lead to an active or a standby instance.
+    /// Deaths in a row, without a calm time in between.
     pub failures: u32,
-    /// It has been active or standby since its start.
-    ready: bool,
+    /// It was killed, and did not go.
+    pub unfenced: bool,
+    /// Its lanes have died, and the kernel may be writing its core.
+    pub(super) dumps: bool,
     /// The handover whose abort it has still to confirm.
     pub(super) owes_aborted: Option<Term>,
     /// It was told that a device is gone, and nothing since that it would answer.
@@ -95,7 +99,8 @@ impl Instance {
             life: Life::Absent,
             trouble: None,
             failures: 0,
-            ready: false,
+            unfenced: false,
+            dumps: false,
             owes_aborted: None,
             told_gone: false,
             mapped: BTreeSet::new(),
@@ -167,25 +172,18 @@ impl Instance {
     }
 
     pub(super) fn became_ready(&mut self) {
-        self.ready = true;
-        self.failures = 0;
         self.trouble = None;
     }
 
     /// The process is gone, and with it all that it knew. Why it had to leave comes before how it did.
     pub(super) fn died(&mut self, reason: String, was_leaving: bool) {
-        let failures = if self.ready {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
         let trouble = match self.trouble.take().filter(|_| was_leaving) {
             Some(known) => Some(format!("{known} ({reason})")),
             None => Some(reason),
         };
         *self = Self {
             trouble,
-            failures,
+            failures: self.failures.saturating_add(1),
             ..Self::new()
         };
     }

@@ -20,14 +20,22 @@ pub struct Limits {
     pub abort: Duration,
     /// Until an instance has the lanes that nobody holds, or waits for them.
     pub settle: Duration,
-    /// From `Stop`, or from the lanes' death, until the process is gone.
+    /// From `Stop`, or from a kill, until the process is gone.
     pub stop: Duration,
+    /// From the lanes' death until the core is written and the process is gone.
+    pub dump: Duration,
     /// Between two tries to steer.
     pub steer_retry: Duration,
-    /// Before the second start of an instance that never became ready; doubled each time.
-    pub respawn_first: Duration,
+    /// Before the start after the second death in a row; doubled each time.
+    pub restart_first: Duration,
     /// The longest such wait.
-    pub respawn_last: Duration,
+    pub restart_last: Duration,
+    /// Deaths in a row after which an instance is given up; 0: never.
+    pub restart_limit: u32,
+    /// How long an instance has to be ready before a death begins a new row.
+    pub restart_calm: Duration,
+    /// Within which a second death over the same port puts its device in quarantine.
+    pub poison: Duration,
 }
 
 impl Default for Limits {
@@ -41,22 +49,27 @@ impl Default for Limits {
             abort: Duration::from_secs(1),
             settle: Duration::from_secs(2),
             stop: Duration::from_secs(5),
+            dump: Duration::from_secs(60),
             steer_retry: Duration::from_secs(1),
-            respawn_first: Duration::from_secs(1),
-            respawn_last: Duration::from_secs(30),
+            restart_first: Duration::from_secs(1),
+            restart_last: Duration::from_secs(30),
+            restart_limit: 10,
+            restart_calm: Duration::from_secs(30),
+            poison: Duration::from_secs(60),
         }
     }
 }
 
 impl Limits {
-    /// How long to wait before the next start after `failures` starts in a row that led to nothing.
+    /// How long to wait before the next start after so many deaths in a row: after the first one
+    /// not at all.
     pub fn respawn(&self, failures: u32) -> Duration {
         match failures {
-            0 => Duration::ZERO,
+            0 | 1 => Duration::ZERO,
             _ => self
-                .respawn_first
-                .saturating_mul(1 << (failures - 1).min(16))
-                .min(self.respawn_last),
+                .restart_first
+                .saturating_mul(1 << (failures - 2).min(16))
+                .min(self.restart_last),
         }
     }
 }

@@ -6,7 +6,7 @@ use vhost_transfer::InstanceId;
 impl State {
     /// One that is ready takes the lanes if nobody has them, or waits for them if the other has.
     pub(super) fn hand_out_roles(&mut self) {
-        if self.is_stopping() {
+        if self.is_stopping() || self.pinned {
             return;
         }
         for id in [self.heir, self.heir.other()] {
@@ -18,7 +18,6 @@ impl State {
                 self.tell(id, Order::StandBy);
             }
         }
-        self.say_ready();
     }
 
     /// Warm, with every device mapped.
@@ -36,6 +35,7 @@ impl State {
             | Life::Releasing
             | Life::Arming
             | Life::Standby
+            | Life::Disarming
             | Life::Leaving => false,
         };
         nobody_else && self.is_complete(id)
@@ -51,6 +51,9 @@ impl State {
     }
 
     pub(super) fn standing_by(&mut self, id: InstanceId) {
+        if self.life(id) == Life::Disarming {
+            return;
+        }
         if self.life(id) != Life::Arming {
             return self.ignore(id, "standing by, without being asked");
         }
@@ -60,7 +63,7 @@ impl State {
     }
 
     /// The active one serves when the NIC delivers to it.
-    fn say_ready(&mut self) {
+    pub(super) fn say_ready(&mut self) {
         let serves = self.active().is_some() && self.active() == self.steering.on();
         if serves && !self.ready {
             self.ready = true;

@@ -56,6 +56,7 @@ impl State {
             self.actions.push(Action::Forget(port));
         }
         self.updates.remove(&port);
+        self.blamed.remove(&port);
         for instance in &mut self.instances {
             instance.device_gone(port);
         }
@@ -96,5 +97,6 @@ impl State {
         self.set_life(id, Life::Absent);
         self.instance_mut(id).died(reason, was_leaving);
         self.heir = id.other();
+        self.note_if_given_up(id);
     }
 }

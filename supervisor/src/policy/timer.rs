@@ -16,6 +16,10 @@ pub enum Timer {
     Leave(InstanceId),
     /// An instance may be started again.
     Respawn(InstanceId),
+    /// An instance has to stay ready, so that its earlier deaths no longer count.
+    Calm(InstanceId),
+    /// An instance has died over this port.
+    Poison(PortId),
     /// Nobody has the lanes, and the standby has to notice by itself.
     Takeover,
     /// A front end waits until the standby has mapped its device.
@@ -40,6 +44,8 @@ impl Timer {
             Self::Settle(_) => ("did not settle in its role", limits.settle),
             Self::Leave(_) => ("did not leave", limits.stop),
             Self::Respawn(_) => ("can start again", Duration::ZERO),
+            Self::Calm(_) => ("was calm", limits.restart_calm),
+            Self::Poison(_) => ("was not blamed again", limits.poison),
             Self::Takeover => ("did not take over", limits.settle),
             Self::Mapped(_) => ("did not map a device", limits.mapped),
             Self::Prepare => ("was not prepared", limits.prepare),
@@ -62,8 +68,19 @@ impl State {
             .updates
             .keys()
             .map(|&port| (Timer::Mapped(port), self.limits.mapped));
+        let of_blame = self
+            .blamed
+            .iter()
+            .filter(|_| !self.is_stopping())
+            .map(|&port| (Timer::Poison(port), self.limits.poison));
+        let of_calm = InstanceId::BOTH
+            .into_iter()
+            .filter(|&id| self.is_to_calm(id))
+            .map(|id| (Timer::Calm(id), self.limits.restart_calm));
         of_instances
             .chain(of_updates)
+            .chain(of_blame)
+            .chain(of_calm)
             .chain(self.takeover_timer())
             .chain(self.handover_timer())
             .chain(self.steer_timer())
@@ -87,16 +104,28 @@ impl State {
         match instance.life {
             Life::Spawned | Life::Greeted => Some((Timer::Start(id), self.limits.start)),
             Life::Warm if !instance.has_mapped_all() => Some((Timer::Start(id), self.limits.start)),
-            Life::Activating | Life::Releasing | Life::Arming => {
+            Life::Activating | Life::Releasing | Life::Arming | Life::Disarming => {
                 Some((Timer::Settle(id), self.limits.settle))
             }
+            Life::Leaving if instance.dumps => Some((Timer::Leave(id), self.limits.dump)),
             Life::Leaving => Some((Timer::Leave(id), self.limits.stop)),
-            Life::Absent if self.has_started() && !self.is_stopping() => {
+            Life::Absent if self.is_to_start(id) => {
                 let wait = self.limits.respawn(instance.failures);
                 Some((Timer::Respawn(id), wait))
             }
             Life::Absent | Life::Warm | Life::Active | Life::Standby => None,
         }
+    }
+
+    fn is_to_start(&self, id: InstanceId) -> bool {
+        self.has_started() && !self.is_stopping() && !self.is_given_up(id)
+    }
+
+    /// It is ready, and has died before.
+    fn is_to_calm(&self, id: InstanceId) -> bool {
+        let instance = self.instance(id);
+        let ready = matches!(instance.life, Life::Active | Life::Standby);
+        ready && instance.failures > 0 && !self.is_stopping()
     }
 
     fn takeover_timer(&self) -> Option<(Timer, Duration)> {

@@ -11,7 +11,7 @@ pub fn ports(ports: &[PortReport]) -> String {
             port.name.clone(),
             port.id.to_string(),
             or_dash(port.mode.map(mode)),
-            yes(port.connected),
+            connected(port),
             port.rx.packets.to_string(),
             port.rx.bytes.to_string(),
             port.rx.drops.to_string(),
@@ -82,6 +82,14 @@ fn mode(mode: PortMode) -> &'static str {
     match mode {
         PortMode::Server => "server",
         PortMode::Client => "client",
+    }
+}
+
+fn connected(port: &PortReport) -> String {
+    if port.quarantined {
+        "quarantine".to_owned()
+    } else {
+        yes(port.connected)
     }
 }
 

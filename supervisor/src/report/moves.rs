@@ -1,7 +1,9 @@
 //! What moved: `promote`, `history`, `reload`.
 
 use super::table::{or_dash, table};
-use crate::control::protocol::{HistoryEntry, MoveKind, Outcome, PromoteReport, ReloadReport};
+use crate::control::protocol::{
+    EventReport, HistoryEntry, MoveKind, Outcome, PromoteReport, ReloadReport,
+};
 use std::time::Duration;
 
 /// One line, and one for the phases.
@@ -45,7 +47,7 @@ pub fn history(entries: &[HistoryEntry]) -> String {
             or_dash(entry.total_us),
             entry.discarded.to_string(),
             outcome(&entry.outcome),
-            entry.cause.clone(),
+            cause(entry),
         ]
     };
     let header = [
@@ -63,6 +65,33 @@ pub fn history(entries: &[HistoryEntry]) -> String {
     table(header, entries.iter().map(row).collect())
 }
 
+/// What else is known of a failover goes behind its cause.
+fn cause(entry: &HistoryEntry) -> String {
+    let Some(failover) = &entry.failover else {
+        return entry.cause.clone();
+    };
+    let port = failover
+        .port
+        .as_ref()
+        .map(|port| format!("over port {port}"));
+    let core = failover.core_dumped.then(|| match &failover.core_file {
+        Some(path) => format!("core in {}", path.display()),
+        None => "core dumped".to_owned(),
+    });
+    let devices = format!("{} devices moved", failover.devices);
+    let facts = [Some(entry.cause.clone()), port, core, Some(devices)];
+    facts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// A line for each.
+pub fn events(events: &[EventReport]) -> String {
+    let line = |event: &EventReport| {
+        let time = humantime::format_rfc3339_millis(event.time);
+        format!("{time}  {}\n", event.text)
+    };
+    events.iter().map(line).collect()
+}
+
 fn kind(kind: MoveKind) -> &'static str {
     match kind {
         MoveKind::Activate => "activate",
@@ -71,6 +100,7 @@ fn kind(kind: MoveKind) -> &'static str {
         MoveKind::Failover => "failover",
         MoveKind::Start => "start",
         MoveKind::Exit => "exit",
+        MoveKind::Quarantine => "quarantine",
     }
 }
 

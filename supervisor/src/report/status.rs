@@ -13,6 +13,8 @@ pub enum Health {
     Trouble,
     /// An instance is active, and nothing could take over.
     NoSpare,
+    /// An instance is given up: it is not started again by itself.
+    Degraded,
     /// No instance is active.
     Down,
 }
@@ -20,7 +22,9 @@ pub enum Health {
 impl Health {
     /// That of a report.
     pub fn of(report: &StatusReport) -> Self {
+        let given_up = |instance: &InstanceReport| instance.state == InstanceState::GivenUp;
         match (report.active, report.spare) {
+            _ if report.instances.iter().any(given_up) => Self::Degraded,
             (None, _) => Self::Down,
             (Some(_), false) => Self::NoSpare,
             (Some(_), true) if report.trouble.is_empty() => Self::Well,
@@ -35,6 +39,7 @@ impl fmt::Display for Health {
             Self::Well => "well, with a spare",
             Self::Trouble => "trouble, with a spare",
             Self::NoSpare => "NO SPARE",
+            Self::Degraded => "DEGRADED",
             Self::Down => "DOWN",
         })
     }
@@ -65,6 +70,7 @@ fn roles(report: &StatusReport) -> String {
         let term = match instance.state {
             InstanceState::Active => format!(" (term {})", report.term),
             InstanceState::Down
+            | InstanceState::GivenUp
             | InstanceState::Starting
             | InstanceState::Mapping
             | InstanceState::Standby
@@ -78,6 +84,7 @@ fn roles(report: &StatusReport) -> String {
 fn state(state: InstanceState) -> &'static str {
     match state {
         InstanceState::Down => "down",
+        InstanceState::GivenUp => "given up",
         InstanceState::Starting => "starting",
         InstanceState::Mapping => "mapping devices",
         InstanceState::Standby => "standby",

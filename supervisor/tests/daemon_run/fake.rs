@@ -2,14 +2,15 @@
 //! what it is told, and fails where the test wants it to.
 
 use crate::wishes::{self, Wish};
-use nix::unistd::getppid;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{getppid, gettid};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{park, sleep, spawn};
 use std::time::{Duration, Instant};
-use vhost_transfer::ledger::{LAYOUT_VERSION, Predecessor};
+use vhost_transfer::ledger::{Death, LAYOUT_VERSION, Predecessor};
 use vhost_transfer::lifeline::Received;
 use vhost_transfer::message::*;
 use vhost_transfer::{InstanceId, Ledger, Lifeline, PortId, Term};
@@ -183,7 +184,7 @@ impl Fake {
         match event {
             LaneEvent::Began { term, after_death } => {
                 self.active = true;
-                let freeze_ns = (term > Term(1) && !after_death).then_some(4200);
+                let freeze_ns = (term > Term(1)).then_some(4200);
                 self.say(FromInstance::Active(Active {
                     term,
                     after_death,
@@ -263,6 +264,27 @@ fn fail_if_wished(id: InstanceId, phase: &str) -> bool {
     }
 }
 
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
+    Duration::from(now).as_nanos() as u64
+}
+
+fn die_over_a_port_if_wished(id: InstanceId, ledger: &Ledger) {
+    if let Some(number) = wishes::fault(id, "poison") {
+        let port = PortId::new(number.parse().unwrap());
+        ledger.instance(id).note_death(Death { signal: 6, port });
+        std::process::abort();
+    }
+}
+
+fn spin_if_wished(id: InstanceId) {
+    if wishes::fault(id, "lane").as_deref() == Some("loop") {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}
+
 /// One lane, with the lock of the real ones.
 fn run_lane(id: InstanceId, ledger: &Ledger, contends: &AtomicBool, tell: &Sender<LaneEvent>) {
     loop {
@@ -282,7 +304,14 @@ fn run_lane(id: InstanceId, ledger: &Ledger, contends: &AtomicBool, tell: &Sende
         if tell.send(began).is_err() {
             return;
         }
+        let slot = ledger.lane(0);
+        slot.thread.store(gettid().as_raw(), SeqCst);
+        slot.note_resumed(monotonic_ns());
         while !handover.must_release(term) || wishes::fault(id, "release").is_some() {
+            slot.beat(monotonic_ns());
+            die_over_a_port_if_wished(id, ledger);
+            spin_if_wished(id);
+            fail_if_wished(id, "lane");
             sleep(PAUSE);
         }
         drop(guard);

@@ -1,6 +1,7 @@
 //! The supervisor as a process, with two fake instances: this very program, when it is started with
 //! `--lifeline-fd`. The real switch is tested elsewhere; here it is about the daemon.
 
+mod failures;
 mod fake;
 mod rig;
 mod wishes;
@@ -64,6 +65,13 @@ fn main() {
         ),
         ("a_path_in_use_is_named", a_path_in_use_is_named),
         ("sigterm_leaves_nothing", sigterm_leaves_nothing),
+        ("a_hung_lane_is_taken_over", failures::hung_lane),
+        ("a_stopped_instance_is_taken_over", failures::stopped),
+        ("poison_is_put_in_quarantine", failures::poison),
+        ("pinned_nothing_takes_over", failures::pinned),
+        ("a_storm_ends_and_a_reload_tries_again", failures::storm),
+        ("two_storms_end_the_supervisor", failures::two_storms),
+        ("a_death_is_on_the_record", failures::record),
     ];
     let trials = tests.iter().map(|&(name, test)| {
         Trial::test(name, move || {

@@ -9,7 +9,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vhost_transfer::{InstanceId, PortId};
-use vswsup::control::protocol::{DeviceReport, Failure, HistoryEntry, PromoteReport, StatusReport};
+use vswsup::control::protocol::{
+    DeviceReport, EventReport, FailoverReport, Failure, HistoryEntry, MoveKind, PortReport,
+    PromoteReport, StatusReport,
+};
 use vswsup::control::{Request, Response, client};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,6 +75,16 @@ impl Rig {
             .unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
+    /// The exit status of `vswsup` with `arguments`.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Option<i32> {
+        let output = Command::new(env!("CARGO_BIN_EXE_vswsup"))
+            .arg("--config")
+            .arg(self.path().join("vswsup.toml"))
+            .args(arguments)
+            .output();
+        output.unwrap().status.code()
+    }
+
     pub(crate) fn status(&self) -> StatusReport {
         let Response::Status(status) = self.ask(&Request::Status) else {
             panic!("no status");
@@ -106,6 +119,34 @@ impl Rig {
             panic!("no history");
         };
         history
+    }
+
+    pub(crate) fn events(&self) -> Vec<EventReport> {
+        let request = Request::Events {
+            after: 0,
+            limit: 1000,
+        };
+        let Response::Events(events) = self.ask(&request) else {
+            panic!("no events");
+        };
+        events
+    }
+
+    pub(crate) fn ports(&self) -> Vec<PortReport> {
+        let Response::Ports(ports) = self.ask(&Request::PortList) else {
+            panic!("no ports");
+        };
+        ports
+    }
+
+    /// The last failover, when its old process has ended.
+    pub(crate) fn last_failover(&self) -> (HistoryEntry, FailoverReport) {
+        self.wait("failover", || {
+            let mut history = self.history().into_iter().rev();
+            let entry = history.find(|entry| entry.kind == MoveKind::Failover)?;
+            let report = entry.failover.clone().filter(|report| report.ended)?;
+            Some((entry, report))
+        })
     }
 
     pub(crate) fn fault(&self, id: InstanceId, phase: &str, what: &str) {
@@ -227,7 +268,8 @@ fn config_text(directory: &Path, ports: &[&str]) -> String {
         "[supervisor]\nruntime_dir = \"{run}\"\n\
          [vswitch]\nprogram = \"{program}\"\nlanes = [0]\nhugepages = false\n\
          [timeouts]\nstart = \"10s\"\nmapped = \"1s\"\nprepare = \"1s\"\n\
-         quiesce = \"1s\"\nrelease = \"3s\"\n",
+         quiesce = \"1s\"\nrelease = \"3s\"\n\
+         [failover]\nlane_hang = \"200ms\"\nrestart_first = \"10ms\"\nrestart_limit = 5\n",
         run = directory.join("run").display(),
         program = program.display(),
     );

@@ -1,6 +1,7 @@
 //! The policy against a small model of the world that it rules.
 
 mod examples;
+mod failures;
 mod properties;
 mod search;
 mod world;

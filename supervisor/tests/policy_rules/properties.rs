@@ -21,6 +21,9 @@ fn pick(world: &World, kind: u8, choice: u16) -> Option<Move> {
 
 fn play(world: &mut World, script: &[(u8, u16)]) {
     for &(kind, choice) in script {
+        if world.gave_up {
+            return;
+        }
         if let Some(next) = pick(world, kind, choice) {
             if kind <= 1 {
                 world.faults_left = world.faults_left.saturating_sub(1);
@@ -41,6 +44,7 @@ proptest! {
     #[test]
     fn it_always_comes_back(script in script(200)) {
         let mut world = World::new(6, 6, 12);
+        world.pins_left = 4;
         play(&mut world, &script);
         world.settle();
         world.check_well();
@@ -51,13 +55,36 @@ proptest! {
     #[test]
     fn nothing_fails_without_a_cause(script in script(200)) {
         let mut world = World::new(0, 10, 20);
+        world.pins_left = 4;
         play(&mut world, &script);
+        if world.state.is_pinned() {
+            world.make(Move::Unpin);
+        }
         world.run();
         world.check_well();
         prop_assert_eq!(world.dropped, 0);
         for (_, outcome) in &world.outcomes {
-            let fine = matches!(outcome, Outcome::Promoted(_) | Outcome::Refused { .. });
+            let fine = matches!(
+                outcome,
+                Outcome::Promoted(_) | Outcome::Refused { .. } | Outcome::Done
+            );
             prop_assert!(fine, "{:?}", outcome);
+        }
+    }
+
+    /// With a limit of restarts: either nothing is left and it says so, or all becomes well when
+    /// somebody has it tried again.
+    #[test]
+    fn a_storm_ends(script in script(300)) {
+        let mut world = World::with_restart_limit(2, 12, 4, 6);
+        play(&mut world, &script);
+        if !world.gave_up {
+            world.settle();
+        }
+        if world.gave_up {
+            prop_assert!(InstanceId::BOTH.iter().all(|&id| world.state.is_given_up(id)));
+        } else {
+            world.check_well();
         }
     }
 
@@ -65,6 +92,7 @@ proptest! {
     #[test]
     fn it_always_stops(before in script(120), after in script(60), twice: bool) {
         let mut world = World::new(6, 6, 6);
+        world.pins_left = 2;
         play(&mut world, &before);
         if !world.supervised {
             world.make(Move::StartSupervisor);
@@ -81,6 +109,6 @@ proptest! {
         prop_assert!(world.exited);
         prop_assert!(InstanceId::BOTH.iter().all(|&id| !world.look(id).exists));
         prop_assert!(world.timers.is_empty());
-        prop_assert!(world.open.is_empty());
+        prop_assert!(world.open.is_empty() && world.open_pins.is_empty());
     }
 }

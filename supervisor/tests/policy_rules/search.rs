@@ -87,6 +87,28 @@ fn every_promote_with_one_mishap() {
 }
 
 #[test]
+fn every_pin_with_one_mishap() {
+    let mut world = well();
+    (world.pins_left, world.faults_left) = (2, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn two_mishaps_in_any_order() {
+    let mut world = well();
+    world.faults_left = 2;
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 10_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
 fn every_promote_beside_a_change_of_a_device() {
     let mut world = well();
     (world.promotes_left, world.changes_left) = (1, 1);

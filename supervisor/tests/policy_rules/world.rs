@@ -39,12 +39,18 @@ pub(crate) struct World {
     pub(crate) unread: BTreeSet<PortId>,
     pub(crate) requests: u64,
     pub(crate) open: BTreeSet<Request>,
+    /// Requests to pin and to unpin.
+    pub(crate) open_pins: BTreeSet<Request>,
+    /// Ports whose devices are in quarantine.
+    pub(crate) quarantined: BTreeSet<PortId>,
     pub(crate) outcomes: Vec<(Request, Outcome)>,
     pub(crate) ready: bool,
     pub(crate) exited: bool,
+    pub(crate) gave_up: bool,
     pub(crate) faults_left: u8,
     pub(crate) promotes_left: u8,
     pub(crate) changes_left: u8,
+    pub(crate) pins_left: u8,
     pub(crate) dropped: u32,
     /// There is a supervisor.
     pub(crate) supervised: bool,
@@ -55,8 +61,22 @@ pub(crate) struct World {
 impl World {
     /// Two instances are being started; one port is configured.
     pub(crate) fn new(faults: u8, promotes: u8, changes: u8) -> Self {
+        Self::with_restart_limit(0, faults, promotes, changes)
+    }
+
+    /// As above, where an instance is given up after so many deaths in a row.
+    pub(crate) fn with_restart_limit(
+        restart_limit: u32,
+        faults: u8,
+        promotes: u8,
+        changes: u8,
+    ) -> Self {
+        let limits = Limits {
+            restart_limit,
+            ..Limits::default()
+        };
         let mut world = Self {
-            state: State::new(Limits::default()),
+            state: State::new(limits),
             models: [Model::default(), Model::default()],
             owner: None,
             owner_died: false,
@@ -73,12 +93,16 @@ impl World {
             unread: BTreeSet::new(),
             requests: 0,
             open: BTreeSet::new(),
+            open_pins: BTreeSet::new(),
+            quarantined: BTreeSet::new(),
             outcomes: Vec::new(),
             ready: false,
             exited: false,
+            gave_up: false,
             faults_left: faults,
             promotes_left: promotes,
             changes_left: changes,
+            pins_left: 0,
             dropped: 0,
             supervised: true,
             unanswered: 0,
@@ -144,7 +168,7 @@ impl World {
             }
             Action::Answer(request, outcome) => {
                 assert!(
-                    self.open.remove(&request),
+                    self.open.remove(&request) || self.open_pins.remove(&request),
                     "request {request} is answered twice"
                 );
                 self.outcomes.push((request, outcome));
@@ -155,7 +179,12 @@ impl World {
             }
             Action::Note(Note::Dropped(..)) => self.dropped += 1,
             Action::Note(_) => {}
+            Action::Quarantine(port) => {
+                assert!(self.ports.remove(&port), "{port} is no port");
+                self.quarantined.insert(port);
+            }
             Action::Exit => self.exited = true,
+            Action::GiveUp => self.gave_up = true,
         }
         None
     }
@@ -174,6 +203,11 @@ impl World {
     pub(crate) fn kill(&mut self, id: InstanceId) {
         if self.look(id).runs {
             let model = self.model(id);
+            if model.undead {
+                model.stuck = true;
+                model.kills = (model.kills + 1).min(2);
+                return;
+            }
             model.runs = false;
             model.inbox.clear();
             if self.owner == Some(id) {
@@ -218,6 +252,14 @@ impl World {
         request
     }
 
+    pub(crate) fn pin(&mut self, event: fn(Request) -> Event) -> Request {
+        self.requests += 1;
+        let request = self.requests;
+        self.open_pins.insert(request);
+        self.happen(event(request));
+        request
+    }
+
     pub(crate) fn outcome(&self, request: Request) -> Option<&Outcome> {
         self.outcomes
             .iter()
@@ -233,8 +275,12 @@ impl World {
                 self.happen(Event::Said(id, word));
             }
             None if !self.look(id).runs && self.look(id).exists => {
+                let over = self.look(id).dies_over;
                 *self.model(id) = Model::default();
                 self.happen(Event::Died(id, "killed by the test".into()));
+                if let Some(port) = over {
+                    self.happen(Event::Blamed(id, port));
+                }
             }
             None => {}
         }

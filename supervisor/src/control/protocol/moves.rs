@@ -1,5 +1,6 @@
 //! What moved, and what took how long.
 
+use super::events::FailoverReport;
 use crate::control::names::{instance, optional_instance, time};
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
@@ -61,8 +62,12 @@ pub struct HistoryEntry {
     pub freeze_us: Option<f64>,
     /// How long all of it took, µs.
     pub total_us: Option<u64>,
-    /// Packets lost by a promote that was called off after steering.
+    /// Packets lost by a promote that was called off after steering. What a failover loses is in
+    /// the hands of the dead: at most a burst of each ring and what the dead one's uplink held.
     pub discarded: u64,
+    /// Of a failover: what the old one hung on and died of. It grows until the process has ended.
+    #[serde(default)]
+    pub failover: Option<FailoverReport>,
 }
 
 /// What moved, or happened.
@@ -79,8 +84,10 @@ pub enum MoveKind {
     Failover,
     /// An instance was started.
     Start,
-    /// An instance left, or died as a standby.
+    /// An instance left, or died.
     Exit,
+    /// A port's device was taken out of service.
+    Quarantine,
 }
 
 /// How it ended.

@@ -20,6 +20,9 @@ pub struct PortReport {
     pub socket: Option<PathBuf>,
     /// A front end is connected, or the uplink is up.
     pub connected: bool,
+    /// Instances died over its device, which is closed until the port is released.
+    #[serde(default)]
+    pub quarantined: bool,
     /// What came in by this port.
     pub rx: Counters,
     /// What went out.

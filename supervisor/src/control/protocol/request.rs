@@ -38,7 +38,25 @@ pub enum Request {
         /// At most so many.
         limit: u32,
     },
-    /// Read the configuration again and apply what ports were added to it and removed from it.
+    /// Put a port back whose device is in quarantine. Answered by [`super::Response::Done`].
+    PortRelease {
+        /// Its name.
+        name: String,
+    },
+    /// What happened, newest last. Answered by [`super::Response::Events`].
+    Events {
+        /// Only what has a higher number.
+        after: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Switch automatic failover off. Answered by [`super::Response::Done`] when nothing takes over
+    /// any more.
+    Pin,
+    /// Switch it on again. Answered by [`super::Response::Done`].
+    Unpin,
+    /// Read the configuration again and apply what ports were added to it and removed from it,
+    /// and start again what was given up.
     /// Answered by [`super::Response::Reloaded`].
     Reload,
 }

@@ -1,5 +1,6 @@
 //! What the daemon answers.
 
+use super::events::EventReport;
 use super::moves::{HistoryEntry, Phase, PromoteReport};
 use super::ports::{DeviceReport, PortReport};
 use crate::control::names::{instance, optional_instance, time};
@@ -24,6 +25,8 @@ pub enum Response {
     Device(DeviceReport),
     /// To [`super::Request::History`].
     History(Vec<HistoryEntry>),
+    /// To [`super::Request::Events`].
+    Events(Vec<EventReport>),
     /// To [`super::Request::Reload`].
     Reloaded(ReloadReport),
     /// It is done, and there is nothing more to say.
@@ -69,6 +72,9 @@ pub struct StatusReport {
     pub active: Option<InstanceId>,
     /// There is a standby, warm, with every device mapped: a promote or a failover would succeed.
     pub spare: bool,
+    /// Automatic failover is switched off.
+    #[serde(default)]
+    pub pinned: bool,
     /// What an operator should see to; empty when all is well.
     pub trouble: Vec<String>,
     /// A move that is under way, in words.
@@ -118,6 +124,8 @@ pub struct InstanceReport {
 pub enum InstanceState {
     /// There is no process.
     Down,
+    /// There is no process, and it is not started again before a reload.
+    GivenUp,
     /// The process starts and is not warm.
     Starting,
     /// Warm, and maps the devices.

@@ -26,7 +26,9 @@ impl World {
                 Action::Forget(port) => {
                     self.vault.remove(port);
                 }
-                Action::Spawn(_)
+                Action::Quarantine(_)
+                | Action::GiveUp
+                | Action::Spawn(_)
                 | Action::Kill(_)
                 | Action::Steer(_)
                 | Action::StartTimer(..)
@@ -39,6 +41,14 @@ impl World {
     }
 
     fn check_order(&self, id: InstanceId, order: Order, actions: &[Action]) {
+        let arms = matches!(
+            order,
+            Order::StandBy | Order::Activate(_) | Order::Prepare(_)
+        );
+        assert!(
+            !(arms && self.state.is_pinned()),
+            "{id} is told to {order:?} while it is pinned"
+        );
         let other = self.look(id.other());
         match order {
             Order::Activate(_) => {
@@ -74,6 +84,7 @@ impl World {
             }
             Order::Stored { .. }
             | Order::Setup
+            | Order::StandDown
             | Order::AddPort(_)
             | Order::RemovePort(_)
             | Order::Device(_)
@@ -125,7 +136,7 @@ impl World {
             Outcome::Promoted(promoted) => {
                 assert_eq!(self.state.active(), Some(promoted.to));
             }
-            Outcome::Refused { .. } | Outcome::Degraded { .. } => {}
+            Outcome::Refused { .. } | Outcome::Degraded { .. } | Outcome::Done => {}
         }
     }
 
@@ -141,6 +152,21 @@ impl World {
             .collect();
         assert!(owning.len() <= 1, "the lanes have two owners");
         assert_eq!(self.open.is_empty(), self.state.handover().is_none());
+        let disarmed =
+            self.state.is_pinned() && self.open_pins.is_empty() && !self.state.is_stopping();
+        for id in InstanceId::BOTH.into_iter().filter(|_| disarmed) {
+            let model = self.look(id);
+            assert!(
+                !model.runs || !matches!(model.lanes, Lanes::Waiting(None)) || model.kills > 0,
+                "{id} waits for the locks, and it was said that nobody does"
+            );
+        }
+        for port in &self.quarantined {
+            assert!(
+                !self.vault.contains_key(port),
+                "the vault keeps a device in quarantine"
+            );
+        }
     }
 
     /// All is well: one active, one spare, the NIC on the active one, nobody waits for anything.

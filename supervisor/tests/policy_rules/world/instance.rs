@@ -52,6 +52,13 @@ pub(crate) struct Model {
     /// Updates that wait for `Stored`.
     pub(crate) unstored: BTreeSet<PortId>,
     pub(crate) started: bool,
+    /// It does nothing any more, and keeps what it has.
+    pub(crate) stuck: bool,
+    /// A kill does not end it before the second one; how many there were.
+    pub(crate) undead: bool,
+    pub(crate) kills: u8,
+    /// The port that its death points at.
+    pub(crate) dies_over: Option<PortId>,
 }
 
 impl Model {
@@ -134,6 +141,12 @@ impl World {
             Order::StandBy => {
                 model.lanes = Lanes::Waiting(None);
                 model.say(Word::StandingBy);
+            }
+            Order::StandDown => {
+                if matches!(model.lanes, Lanes::Waiting(_)) {
+                    model.lanes = Lanes::Idle;
+                }
+                model.say(Word::StoodDown);
             }
             Order::Activate(_) if model.owns() => {}
             Order::Activate(term) => model.lanes = Lanes::Waiting(Some(term)),

@@ -16,16 +16,28 @@ pub(crate) enum Move {
     Read(InstanceId, u16),
     NoticeEnd(InstanceId, u16),
     Disconnect(u16),
-    Promote { reconnect: bool },
+    Promote {
+        reconnect: bool,
+    },
     AddPort(u16),
     RemovePort(u16),
     TimeOut(Timer),
     Kill(InstanceId),
+    KillOver(InstanceId, u16),
+    /// It does nothing any more.
+    Stick(InstanceId),
+    /// It does nothing any more, and cannot be killed at once.
+    StickInKernel(InstanceId),
+    FindHang(InstanceId),
+    Perish(InstanceId),
     Break(InstanceId),
     Misbehave(InstanceId, Fault),
     BreakSteering,
     KillSupervisor,
     StartSupervisor,
+    Pin,
+    Unpin,
+    PutBack(u16),
     Stop,
 }
 
@@ -47,6 +59,11 @@ impl World {
             moves.push(Move::Hear(id));
         }
         if !model.runs {
+            return moves;
+        }
+        if model.stuck {
+            let watched = self.state.watched(id);
+            moves.extend((watched.lanes || watched.control).then_some(Move::FindHang(id)));
             return moves;
         }
         if !model.inbox.is_empty() {
@@ -111,15 +128,23 @@ impl World {
         if self.promotes_left > 0 {
             moves.extend([false, true].map(|reconnect| Move::Promote { reconnect }));
         }
+        if self.pins_left > 0 {
+            moves.extend([Move::Pin, Move::Unpin]);
+        }
         if self.changes_left == 0 {
             return moves;
         }
+        moves.extend(
+            self.quarantined
+                .iter()
+                .map(|port| Move::PutBack(port.get())),
+        );
         moves.push(match self.ports.last() {
             Some(last) if *last != port(1) => Move::RemovePort(last.get()),
             _ => Move::AddPort(self.unused_port),
         });
         for id in InstanceId::BOTH {
-            if self.look(id).serves() {
+            if self.look(id).serves() && !self.look(id).stuck {
                 let ports = self.look(id).ports.iter();
                 let changes = ports.filter(|&&port| self.may_change(id, port));
                 moves.extend(changes.map(|port| Move::Change(id, port.get())));
@@ -138,7 +163,7 @@ impl World {
         let mut moves: Vec<_> = self
             .timers
             .iter()
-            .filter(|timer| !matches!(timer, Timer::Respawn(_) | Timer::Steer))
+            .filter(|timer| !is_pause(timer))
             .map(|&timer| Move::TimeOut(timer))
             .collect();
         if self.supervised {
@@ -153,9 +178,11 @@ impl World {
                 if matches!(self.look(id).lanes, Lanes::LetGo(_)) && self.owner.is_none() {
                     moves.push(Move::RunLanes(id));
                 }
-                moves.push(Move::Kill(id));
+                moves.extend([Move::Kill(id), Move::Stick(id), Move::StickInKernel(id)]);
                 if self.supervised {
                     moves.push(Move::Break(id));
+                    let over = self.ports.iter().map(|port| Move::KillOver(id, port.get()));
+                    moves.extend(over);
                 }
                 let faults = [Fault::Refuse, Fault::FailToMap, Fault::Swallow];
                 moves.extend(faults.map(|fault| Move::Misbehave(id, fault)));
@@ -166,10 +193,10 @@ impl World {
 
     /// Pauses that come to their end.
     pub(crate) fn pauses(&self) -> Vec<Move> {
-        self.timers
-            .iter()
-            .map(|&timer| Move::TimeOut(timer))
-            .collect()
+        let gone = |&id: &InstanceId| self.look(id).runs && self.look(id).kills > 1;
+        let perish = InstanceId::BOTH.into_iter().filter(gone).map(Move::Perish);
+        let timers = self.timers.iter().map(|&timer| Move::TimeOut(timer));
+        perish.chain(timers).collect()
     }
 
     pub(crate) fn make(&mut self, next: Move) {
@@ -206,6 +233,33 @@ impl World {
             }
             Move::TimeOut(timer) => self.happen(Event::TimedOut(timer)),
             Move::Kill(id) => self.kill(id),
+            Move::KillOver(id, number) => {
+                self.model(id).dies_over = Some(port(number));
+                self.kill(id);
+            }
+            Move::Stick(id) => self.model(id).stuck = true,
+            Move::StickInKernel(id) => {
+                self.model(id).stuck = true;
+                self.model(id).undead = true;
+            }
+            Move::FindHang(id) => self.happen(Event::Hung(id, "stuck by the test".into())),
+            Move::Perish(id) => {
+                self.model(id).undead = false;
+                self.kill(id);
+            }
+            Move::Pin => {
+                self.pins_left -= 1;
+                self.pin(Event::Pin);
+            }
+            Move::Unpin => {
+                self.pins_left -= 1;
+                self.pin(Event::Unpin);
+            }
+            Move::PutBack(number) => {
+                self.changes_left -= 1;
+                self.quarantined.remove(&port(number));
+                self.happen(Event::PortAdded(port(number)));
+            }
             Move::Break(id) => self.happen(Event::Broken(id, "broken by the test".into())),
             Move::Misbehave(id, fault) => self.model(id).fault = Some(fault),
             Move::BreakSteering => self.steer_failures += 1,
@@ -254,7 +308,11 @@ impl World {
     /// Nothing goes wrong any more: things go on until nothing is left to do but what timers begin.
     pub(crate) fn settle(&mut self) {
         self.steer_failures = 0;
+        if self.state.is_pinned() {
+            self.pin(Event::Unpin);
+        }
         for _ in 0..2000 {
+            self.see_to_what_is_given_up();
             let next = match self.progress().first() {
                 Some(&next) => next,
                 None => match self.pauses().first() {
@@ -263,11 +321,20 @@ impl World {
                 },
             };
             self.make(next);
-            if self.exited {
+            if self.exited || self.gave_up {
                 return;
             }
         }
         panic!("does not come to rest: {self:#?}");
+    }
+
+    fn see_to_what_is_given_up(&mut self) {
+        if InstanceId::BOTH
+            .iter()
+            .any(|&id| self.state.is_given_up(id))
+        {
+            self.happen(Event::TryAgain);
+        }
     }
 
     /// Everything that goes on by itself has gone on; no timer has run out.
@@ -282,9 +349,18 @@ impl World {
     }
 }
 
+/// A timer for which nobody waits: that it runs out is no mishap.
+fn is_pause(timer: &Timer) -> bool {
+    matches!(
+        timer,
+        Timer::Respawn(_) | Timer::Calm(_) | Timer::Poison(_) | Timer::Steer
+    )
+}
+
 impl World {
     pub(crate) fn wish_nothing(&mut self) {
         self.promotes_left = 0;
         self.changes_left = 0;
+        self.pins_left = 0;
     }
 }

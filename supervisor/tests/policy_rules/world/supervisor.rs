@@ -14,8 +14,10 @@ impl World {
         self.state = State::new(Limits::default());
         self.timers.clear();
         self.vault.clear();
-        self.unanswered += self.open.len() as u64;
+        self.unanswered += (self.open.len() + self.open_pins.len()) as u64;
         self.open.clear();
+        self.open_pins.clear();
+        self.quarantined.clear();
         self.ready = false;
         for model in &mut self.models {
             model.outbox.clear();
@@ -103,7 +105,9 @@ impl World {
         model.inbox.clear();
         model.outbox.clear();
         model.quiesced &= releases;
-        if model.runs && model.standing().is_none() {
+        // One that does nothing does not introduce itself either.
+        if model.runs && (model.standing().is_none() || model.stuck) {
+            model.undead = false;
             self.kill(id);
         }
         let model = self.model(id);

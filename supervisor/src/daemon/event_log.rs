@@ -1,0 +1,66 @@
+//! What happened, in the order in which it did: the log's lines with their facts.
+
+use crate::control::protocol::{EventKind, EventReport};
+use std::collections::VecDeque;
+use std::time::SystemTime;
+use vhost_transfer::InstanceId;
+
+const KEPT: usize = 1000;
+
+/// The newest last.
+#[derive(Debug, Default)]
+pub(super) struct EventLog {
+    events: VecDeque<EventReport>,
+    last: u64,
+}
+
+impl EventLog {
+    pub(super) fn record(
+        &mut self,
+        kind: EventKind,
+        instance: Option<InstanceId>,
+        port: Option<String>,
+        text: String,
+    ) {
+        if self.events.len() == KEPT {
+            self.events.pop_front();
+        }
+        self.last += 1;
+        self.events.push_back(EventReport {
+            number: self.last,
+            time: SystemTime::now(),
+            kind,
+            instance,
+            port,
+            text,
+        });
+    }
+
+    /// Those with a number above `after`, at most the last `limit` of them.
+    pub(super) fn after(&self, after: u64, limit: u32) -> Vec<EventReport> {
+        let newer = self.events.iter().filter(|event| event.number > after);
+        let skipped = newer.clone().count().saturating_sub(limit as usize);
+        newer.skip(skipped).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_the_newest_and_gives_what_is_newer() {
+        let mut log = EventLog::default();
+        for number in 0..KEPT + 5 {
+            log.record(EventKind::Ignored, None, None, number.to_string());
+        }
+        let numbers = |after, limit| {
+            let events = log.after(after, limit);
+            events.iter().map(|event| event.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(0, u32::MAX).len(), KEPT);
+        assert_eq!(numbers(0, 2), [1004, 1005]);
+        assert_eq!(numbers(1003, 10), [1004, 1005]);
+        assert!(numbers(1005, 10).is_empty());
+    }
+}
