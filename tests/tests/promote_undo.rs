@@ -21,7 +21,7 @@ fn a_standby_that_dies_while_it_prepares() {
 
 #[test]
 fn a_standby_that_hangs_while_it_prepares() {
-    undone("b prepare hang", "prepare");
+    undone("b prepare hang", "its control thread has stood still");
 }
 
 /// Nobody can know of this death before the NIC is steered: what it delivers until the old lanes
