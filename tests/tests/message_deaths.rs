@@ -136,10 +136,14 @@ fn live_through(rig: &Rig, case: Case) {
     for guest in ["vm1", "vm2"] {
         let link = running.link(guest).unwrap();
         let closed = link.fault().is_some() || link.disconnects() > 0;
-        assert!(!closed || case.may_close(), "{case:?}: {:?}", link.fault());
-        link.fault().iter().for_each(|fault| case.judge(fault));
+        let fault = link.fault().unwrap_or_default();
+        let log = supervisor.log();
+        assert!(!closed || case.may_close(), "{case:?}: {fault}\n{log}");
+        link.fault()
+            .iter()
+            .for_each(|fault| case.judge(fault, &log));
         if let Err(error) = running.remove(guest) {
-            case.judge(&error.to_string());
+            case.judge(&error.to_string(), &supervisor.log());
         }
     }
     assert_eq!(rig.faults().unwrap(), "", "{case:?} never came to pass");
@@ -187,9 +191,9 @@ impl Case {
     }
 
     /// The front end may find its connection closed, and nothing else.
-    fn judge(self, fault: &str) {
+    fn judge(self, fault: &str, log: &str) {
         let closed = fault.contains("closed the connection");
-        assert!(closed && self.may_close(), "{self:?}: {fault}");
+        assert!(closed && self.may_close(), "{self:?}: {fault}\n{log}");
     }
 }
 

@@ -5,7 +5,7 @@ use super::instance::Instance;
 use crate::lane::Shared;
 use crate::port::VhostPort;
 use crate::switch::Tenure;
-use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 use vhost_transfer::Term;
 use vhost_transfer::ledger::Predecessor;
@@ -63,7 +63,18 @@ impl Instance {
         if self.stance == Stance::Warm {
             self.stance = Stance::Standby;
         }
+        self.discard_strays();
         self.host.say(FromInstance::StandingBy);
+    }
+
+    /// A standby empties its uplink of packets that strayed into it, such as those that a packet
+    /// socket got before it was bound: should the other instance die, they would be taken for new
+    /// ones. In a handover the NIC may be steered here already; once a lane has its lock it is.
+    pub(super) fn discard_strays(&self) {
+        let shared = &self.host.lanes.shared;
+        if self.stance == Stance::Standby && !shared.alert.load(Acquire) && shared.gate.is_empty() {
+            discard_uplink(shared);
+        }
     }
 
     /// The lanes do not wait for the locks any more. One that has just got its lock begins all the same.

@@ -6,8 +6,10 @@
 use crate::support::backend::{Call, World};
 use crate::support::front_end::{Answer, FrontEnd};
 use crate::support::host::{Host, Listener};
+use crate::support::memfd;
 use crate::support::message::Message;
 use crate::support::script::{PEERS, Peer};
+use rustix::fs::fstat;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vhost_transfer::DeviceState;
 use vswitch::port::Handled;
@@ -224,6 +226,37 @@ fn two_deaths() {
     for fuse in 0..6 {
         assert!(all_deaths(|| Peer::Qemu10.boot(), Some(fuse)) > 0);
     }
+}
+
+/// A front end that waits for nothing sends the same bytes twice, with another fd each time; whatever
+/// the first instance dies of meanwhile, the second fd is the one in use.
+#[test]
+fn messages_that_look_alike_are_told_apart() {
+    const SET_VRING_CALL: u32 = 13;
+    let mut deaths = 0;
+    for fuse in 0.. {
+        let mut pair = Pair::new();
+        let mut front_end = pair.listener.connect();
+        pair.serving.run();
+        let [first, second] = [memfd(4096), memfd(8192)];
+        pair.serving.backend.fuse = Some(fuse);
+        for fd in [first, second] {
+            front_end.send(&Message::number(SET_VRING_CALL, 0).with_fd(fd));
+        }
+        let mut died = false;
+        while catch_unwind(AssertUnwindSafe(|| pair.serving.run())).is_err() {
+            died = true;
+            pair.succeed(None);
+        }
+        let device = pair.serving.port.device().expect("a device");
+        let call = device.fds.rings[0].call.as_ref().expect("a call fd");
+        assert_eq!(fstat(call).expect("fstat").st_size, 8192, "{fuse}");
+        if !died {
+            break;
+        }
+        deaths += 1;
+    }
+    assert!(deaths > 4, "only {deaths} deaths");
 }
 
 /// Between any two messages the roles change: the one adopts what the other stores, then serves.
