@@ -102,6 +102,7 @@ impl State {
             Event::Broken(instance, reason) => self.drop_instance(instance, reason),
             Event::Died(instance, reason) => self.died(instance, reason),
             Event::Steered(outcome) => self.steered(outcome),
+            Event::Strayed(packets) => self.strayed(packets),
             Event::TimedOut(timer) => self.timed_out(timer),
         }
     }

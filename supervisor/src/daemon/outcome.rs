@@ -98,7 +98,10 @@ impl Daemon {
                 term,
                 after,
             } => self.note_beginning(instance, term.0, after),
-            Note::Spare(id) => console::say(format_args!("{id} stands by")),
+            Note::Spare(id) => {
+                self.begin_to_count_stray(id);
+                console::say(format_args!("{id} stands by"));
+            }
             Note::Dropped(id, reason) => console::say(format_args!("{id} is given up: {reason}")),
             Note::Died(id, reason) => {
                 console::say(format_args!("{id} has ended: {reason}"));
