@@ -117,6 +117,10 @@ impl Steering for Command {
         Ok(self.ask()?)
     }
 
+    fn delivered(&self, _: Side) -> Option<u64> {
+        None
+    }
+
     fn close(self: Box<Self>) -> Result<(), SteeringError> {
         self.run(&["undo"])?;
         Ok(())

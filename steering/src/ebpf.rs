@@ -167,6 +167,10 @@ impl Steering for Ebpf {
         Ok(self.target.side()?)
     }
 
+    fn delivered(&self, to: Side) -> Option<u64> {
+        self.devices.sent_by_port(to)
+    }
+
     fn close(self: Box<Self>) -> Result<(), SteeringError> {
         Ok(self.devices.detach()?)
     }

@@ -67,6 +67,11 @@ pub trait Steering: Debug + Send {
     /// Steering does not work as it stands; the message says what to do.
     fn current(&self) -> Result<Option<Side>, SteeringError>;
 
+    /// Packets that side `to` has been given so far, counted where the traffic is moved; `None` if
+    /// the backend cannot tell. What the host itself sends to that side may be among them. Only the
+    /// difference of two readings means anything.
+    fn delivered(&self, to: Side) -> Option<u64>;
+
     /// Gives back what [`SteeringConfig::open`] found. Without this call the traffic stays as it is.
     ///
     /// # Errors

@@ -30,6 +30,10 @@ impl Steering for Nowhere {
         Ok(self.side)
     }
 
+    fn delivered(&self, _: Side) -> Option<u64> {
+        Some(0)
+    }
+
     fn close(self: Box<Self>) -> Result<(), SteeringError> {
         Ok(())
     }

@@ -69,6 +69,29 @@ fn both_ports_reach_the_wire_whichever_is_active() {
 }
 
 #[test]
+fn what_a_side_was_given_is_counted() {
+    with_rig(|| {
+        // The host itself would send to the ports.
+        std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").expect("no IPv6");
+        let mut steering = open();
+        let mut expected = [Side::A, Side::B].map(|side| steering.delivered(side));
+        for (side, frames) in [(Side::A, 3), (Side::B, 2), (Side::A, 1)] {
+            steering.steer(side).expect("steer");
+            for _ in 0..frames {
+                assert_eq!(arrives_at(), Some(side));
+            }
+            let count = &mut expected[side as usize];
+            *count = count.map(|before| before + frames);
+            let delivered = [Side::A, Side::B].map(|side| steering.delivered(side));
+            assert_eq!(delivered, expected);
+        }
+        assert!(expected[0].is_some());
+        sh("ip link del vf1");
+        assert_eq!(steering.delivered(Side::B), None);
+    });
+}
+
+#[test]
 fn close_gives_back_what_was_found() {
     with_rig(|| {
         let before = tc_state();

@@ -86,6 +86,8 @@ struct Daemon {
     ports: Ports,
     ledger: Ledger,
     steering: Box<dyn Steering>,
+    /// What the NIC had delivered to each instance when it became the standby.
+    delivered_before: [Option<u64>; 2],
     timers: Timers<Due>,
     last_request: Request,
     /// Who waits for the outcome of a promote.
@@ -161,6 +163,7 @@ impl Daemon {
             ports: Ports::default(),
             ledger,
             steering: config.steering.open()?,
+            delivered_before: [None; 2],
             timers: Timers::default(),
             last_request: 0,
             waiting: BTreeMap::new(),

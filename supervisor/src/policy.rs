@@ -134,6 +134,7 @@ impl State {
             Event::Unpin(request) => self.unpin(request),
             Event::TryAgain => self.try_again(),
             Event::Steered(outcome) => self.steered(outcome),
+            Event::Strayed(packets) => self.strayed(packets),
             Event::TimedOut(timer) => self.timed_out(timer),
         }
     }

@@ -24,13 +24,19 @@ fn a_standby_that_hangs_while_it_prepares() {
     undone("b prepare hang", "its control thread has stood still");
 }
 
-/// Nobody can know of this death before the NIC is steered: what it delivers until the old lanes
-/// have found no successor is lost, and nothing else.
+/// Nobody can know of this death before the NIC is steered: what it delivers until the supervisor has
+/// seen the death is lost, and counted, and nothing else.
 #[test]
 fn a_standby_that_dies_when_it_is_prepared() {
-    let report = measured(|| run("b prepared die", ""));
+    let mut discarded = 0;
+    let report = measured(|| {
+        let (report, counted) = run("b prepared die", "b ");
+        discarded = counted;
+        report
+    });
     for flow in &report.flows {
         if flow.name.starts_with("uplink") {
+            assert!(flow.lost <= discarded, "{flow}; {discarded} are told");
             let others = (
                 flow.doubled,
                 flow.reordered,
@@ -51,11 +57,16 @@ fn an_active_instance_that_refuses_to_quiesce() {
 
 /// With `faults`, a promote from a to b fails and says `why`; without them the next one succeeds.
 fn undone(faults: &str, why: &str) {
-    let report = measured(|| run(faults, why));
+    let report = measured(|| {
+        let (report, discarded) = run(faults, why);
+        assert_eq!(discarded, 0, "the NIC was not steered");
+        report
+    });
     report.flows.iter().for_each(assert_without_a_trace);
 }
 
-fn run(faults: &str, why: &str) -> Report {
+/// What it showed, and how many packets the supervisor says were lost.
+fn run(faults: &str, why: &str) -> (Report, u64) {
     let more = "[timeouts]\nprepare = \"2s\"\n".to_owned();
     let rig = Rig::start(&RigConfig {
         faults: true,
@@ -67,7 +78,7 @@ fn run(faults: &str, why: &str) -> Report {
     let running = three_flows(&rig, steady);
 
     rig.set_faults(faults).unwrap();
-    let outcome = supervisor.command(&["promote"]).unwrap();
+    let outcome = supervisor.command(&["promote", "--json"]).unwrap();
     assert_eq!(
         outcome.status.code(),
         UNAFFECTED,
@@ -75,6 +86,7 @@ fn run(faults: &str, why: &str) -> Report {
         supervisor.log()
     );
     assert!(outcome.stderr.contains(why), "{outcome:?}");
+    let discarded = outcome.json().unwrap()["failed"]["discarded"].as_u64();
     assert_eq!(supervisor.status().unwrap()["active"], "a");
 
     rig.set_faults("").unwrap();
@@ -86,5 +98,5 @@ fn run(faults: &str, why: &str) -> Report {
         supervisor.log()
     );
     assert_eq!(supervisor.status().unwrap()["active"], "b");
-    running.stop().unwrap()
+    (running.stop().unwrap(), discarded.unwrap())
 }

@@ -83,6 +83,13 @@ fn only_earlier_terms_are_asked_to_let_go() {
     supervisor.handover().release_for(Term(5));
     assert!(instance.handover().must_release(Term(4)));
     assert!(!instance.handover().must_release(Term(5)));
+    supervisor.handover().revoke(Term(4));
+    assert!(instance.handover().must_release(Term(4)), "not its word");
+    supervisor.handover().revoke(Term(5));
+    assert!(!instance.handover().must_release(Term(4)));
+    assert!(instance.handover().must_release(Term(3)));
+    supervisor.handover().release_for(Term(5));
+    assert!(instance.handover().must_release(Term(4)), "asked again");
     instance.handover().begin(Term(5));
     assert_eq!(supervisor.handover().term(), Term(5));
 }

@@ -85,6 +85,12 @@ impl Devices {
         Ok(link.map(|link| link.name))
     }
 
+    /// Packets that the port of a side has sent towards its instance; `None` if it is gone.
+    pub(super) fn sent_by_port(&self, side: Side) -> Option<u64> {
+        let (_, port) = self.ports.iter().find(|(of, _)| *of == side)?;
+        self.netlink.packets_sent(port.index).ok().flatten()
+    }
+
     /// The devices are those that were found, and on the NIC is still this program. Looks only if the
     /// kernel has told of a change, of whatever device, since it last looked and all was in order.
     pub(super) fn verify(&self, program: u32) -> Result<(), EbpfError> {

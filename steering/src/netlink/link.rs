@@ -32,19 +32,45 @@ impl Netlink {
         self.link(question)
     }
 
+    /// The packets that a device has sent, or `None` if there is none.
+    pub(crate) fn packets_sent(&self, index: u32) -> io::Result<Option<u64>> {
+        let mut question = LinkMessage::default();
+        question.header.index = index;
+        Ok(self.answer(question)?.and_then(sent_by))
+    }
+
     fn link(&self, question: LinkMessage) -> io::Result<Option<Link>> {
+        Ok(self.answer(question)?.and_then(as_link))
+    }
+
+    fn answer(&self, question: LinkMessage) -> io::Result<Option<LinkMessage>> {
         match self.get(RouteNetlinkMessage::GetLink(question)) {
-            Ok(answers) => Ok(answers.into_iter().find_map(as_link)),
+            Ok(answers) => Ok(answers.into_iter().find_map(as_answer)),
             Err(error) if is_no_device(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-fn as_link(message: RouteNetlinkMessage) -> Option<Link> {
-    let RouteNetlinkMessage::NewLink(link) = message else {
-        return None;
-    };
+fn as_answer(message: RouteNetlinkMessage) -> Option<LinkMessage> {
+    if let RouteNetlinkMessage::NewLink(link) = message {
+        Some(link)
+    } else {
+        None
+    }
+}
+
+fn sent_by(link: LinkMessage) -> Option<u64> {
+    link.attributes.into_iter().find_map(|attribute| {
+        if let LinkAttribute::Stats64(statistics) = attribute {
+            Some(statistics.tx_packets)
+        } else {
+            None
+        }
+    })
+}
+
+fn as_link(link: LinkMessage) -> Option<Link> {
     let up = link.header.flags.contains(LinkFlags::Up);
     let name = link.attributes.into_iter().find_map(|attribute| {
         if let LinkAttribute::IfName(name) = attribute {

@@ -6,7 +6,7 @@ use crate::ExitStatus;
 use crate::policy::{Action, Event, Phase};
 use std::time::Instant;
 use steering::Side;
-use vhost_transfer::{InstanceId, PortId, Term};
+use vhost_transfer::{InstanceId, PortId};
 
 impl Daemon {
     /// `event`, what follows from it, and what follows from that.
@@ -31,7 +31,12 @@ impl Daemon {
                 let outcome = self.steer(id);
                 self.events.push_front(Event::Steered(outcome));
             }
-            Action::ReleaseFor(term) => self.release_for(term),
+            Action::ReleaseFor(term) => self.ledger.handover().release_for(term),
+            Action::Revoke(term) => self.ledger.handover().revoke(term),
+            Action::CountStray(id) => {
+                let strayed = self.count_stray(id);
+                self.events.push_front(Event::Strayed(strayed));
+            }
             Action::StartTimer(timer, limit) => {
                 self.timers.start(Due::Policy(timer), Instant::now(), limit);
             }
@@ -120,8 +125,17 @@ impl Daemon {
         self.running = false;
     }
 
-    fn release_for(&mut self, term: Term) {
-        self.ledger.handover().release_for(term);
+    /// From now on the NIC delivers nothing to `id` that is not lost should it die.
+    pub(super) fn begin_to_count_stray(&mut self, id: InstanceId) {
+        self.delivered_before[id as usize] = self.steering.delivered(side(id));
+    }
+
+    /// 0 when the backend cannot tell.
+    fn count_stray(&self, id: InstanceId) -> u64 {
+        let now = self.steering.delivered(side(id));
+        let before = self.delivered_before[id as usize];
+        let both = now.zip(before);
+        both.map_or(0, |(now, before)| now.saturating_sub(before))
     }
 }
 

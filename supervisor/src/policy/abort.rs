@@ -1,6 +1,6 @@
 //! A handover that does not come to its end.
 
-use super::{Life, Order, Outcome, Phase, State};
+use super::{Action, Life, Order, Outcome, Phase, State};
 use vhost_transfer::{InstanceId, Term};
 
 impl State {
@@ -29,12 +29,40 @@ impl State {
         }
     }
 
+    /// The new one has died before its lanes ran, or before it could say so. The old one goes on, or takes
+    /// the lanes back, without waiting for it any longer.
+    pub(super) fn revoke(&mut self) {
+        let Some(handover) = &self.handover else {
+            return;
+        };
+        let (from, to, term) = (handover.from, handover.to, handover.term);
+        self.actions.push(Action::Revoke(term));
+        self.begin_abort(self.fate(to), &[from]);
+    }
+
+    pub(super) fn strayed(&mut self, packets: u64) {
+        if let Some(handover) = &mut self.handover
+            && let Phase::Aborting {
+                discarded,
+                discarded_is_known,
+                ..
+            } = &mut handover.phase
+        {
+            *discarded_is_known = true;
+            *discarded = discarded.saturating_add(packets);
+        }
+    }
+
     fn begin_abort(&mut self, reason: String, asked: &[InstanceId]) {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        let (term, discarded) = (handover.term, 0);
-        handover.phase = Phase::Aborting { reason, discarded };
+        let term = handover.term;
+        handover.phase = Phase::Aborting {
+            reason,
+            discarded: 0,
+            discarded_is_known: handover.is_before_steering(),
+        };
         for &id in asked {
             self.tell_abort(id, term);
         }
@@ -54,8 +82,13 @@ impl State {
         }
         instance.owes_aborted = None;
         if let Some(handover) = &mut self.handover
-            && let Phase::Aborting { discarded, .. } = &mut handover.phase
+            && let Phase::Aborting {
+                discarded,
+                discarded_is_known,
+                ..
+            } = &mut handover.phase
         {
+            *discarded_is_known |= id == handover.to;
             *discarded = discarded.saturating_add(packets);
         }
     }
@@ -70,9 +103,17 @@ impl State {
         let Some(handover) = &self.handover else {
             return;
         };
-        let (from, term) = (handover.from, handover.term);
-        let steered = self.steering.on() == Some(from) || self.steering.failed_for(from);
-        if steered && self.find_owing(term).is_none() {
+        let Phase::Aborting {
+            discarded_is_known, ..
+        } = handover.phase
+        else {
+            return;
+        };
+        let (from, to, term) = (handover.from, handover.to, handover.term);
+        let back = self.steering.on() == Some(from);
+        if back && !discarded_is_known && self.life(to) == Life::Absent {
+            self.actions.push(Action::CountStray(to));
+        } else if (back || self.steering.failed_for(from)) && self.find_owing(term).is_none() {
             self.end_abort();
         }
     }
@@ -95,7 +136,10 @@ impl State {
             return;
         };
         let from = handover.from;
-        let Phase::Aborting { reason, discarded } = handover.phase.clone() else {
+        let Phase::Aborting {
+            reason, discarded, ..
+        } = handover.phase.clone()
+        else {
             return;
         };
         let back = self.steering.on() == Some(from);

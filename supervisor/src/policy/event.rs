@@ -67,6 +67,8 @@ pub enum Event {
     TryAgain,
     /// The answer to the [`Action::Steer`] before: it was done and verified, or why not.
     Steered(Result<(), String>),
+    /// The answer to the [`Action::CountStray`] before: so many packets are lost, as far as is known.
+    Strayed(u64),
     /// A timer ran out.
     TimedOut(Timer),
 }
@@ -152,6 +154,11 @@ pub enum Action {
     Steer(InstanceId),
     /// Write the release word: the old lanes let go. This is the commit point of a handover.
     ReleaseFor(Term),
+    /// Take the release word back: the old lanes do not let go, or take their locks again at once.
+    Revoke(Term),
+    /// Find out what the NIC has delivered to this instance since it was a standby, and report by
+    /// [`Event::Strayed`] at once.
+    CountStray(InstanceId),
     /// Report [`Event::TimedOut`] after so long.
     StartTimer(Timer, Duration),
     /// Forget about the timer.
@@ -225,7 +232,8 @@ pub enum Outcome {
     Failed {
         /// Why.
         reason: String,
-        /// Packets that the NIC had already delivered to the standby: they are lost.
+        /// Packets that the NIC had already delivered to the standby: they are lost. Of a standby that
+        /// died as many as can be known.
         discarded: u64,
     },
     /// Something is not as it should be: traffic was or is disturbed.

@@ -41,7 +41,7 @@ pub enum Phase {
     },
     /// The NIC is told to deliver to the standby.
     Steering,
-    /// The release word is written: no way back but the old lanes' own.
+    /// The release word is written: no way back but the old lanes' own, and that the new one dies.
     Releasing {
         /// The old one has let go, with so many packets drained.
         drained: Option<u64>,
@@ -59,6 +59,9 @@ pub enum Phase {
         reason: String,
         /// Packets that the standby had already got.
         discarded: u64,
+        /// The NIC was not steered to the standby, or that one has told; if it has died instead, what
+        /// it had got is counted elsewhere when the NIC delivers nothing more to it.
+        discarded_is_known: bool,
     },
 }
 
@@ -251,6 +254,7 @@ impl State {
                 _ => self.degraded(format!("{} after it took over", self.fate(handover.to))),
             },
             Phase::Releasing { .. } => match (from, to) {
+                (Life::Active, Life::Absent) => self.revoke(),
                 (Life::Active, _) | (_, Life::Standby) => {}
                 (_, Life::Active) => self.degraded(self.fate(handover.from)),
                 _ => self.degraded(format!(
@@ -309,7 +313,7 @@ impl State {
     }
 
     /// What became of an instance that is not what it should be.
-    fn fate(&self, id: InstanceId) -> String {
+    pub(super) fn fate(&self, id: InstanceId) -> String {
         let trouble = self.instance(id).trouble.as_deref();
         format!("{id} was lost: {}", trouble.unwrap_or("its lanes died"))
     }
@@ -317,7 +321,7 @@ impl State {
 
 impl Handover {
     /// Nothing has been moved yet, and an instance may still refuse.
-    fn is_before_steering(&self) -> bool {
+    pub(super) fn is_before_steering(&self) -> bool {
         matches!(self.phase, Phase::Preparing | Phase::Quiescing { .. })
     }
 }

@@ -1,6 +1,6 @@
 //! The journeys of the design, one by one.
 
-use crate::world::{Fault, Move, World, port};
+use crate::world::{Fault, Move, STRAYED, World, port};
 use vhost_transfer::InstanceId::{A, B};
 use vhost_transfer::Term;
 use vswsup::policy::{Event, Life, Outcome, Timer, Word};
@@ -214,6 +214,34 @@ fn the_old_one_takes_the_lanes_back_when_the_new_one_does_not_come() {
     assert_eq!(world.state.active(), Some(A));
     assert_eq!(world.state.term(), Term(2));
     world.check_well();
+}
+
+/// Whether it is noticed before the old lanes let go or after: the word is revoked, the NIC is steered
+/// back at once, and what it had delivered is counted.
+#[test]
+fn a_standby_that_dies_after_the_release_word_is_not_waited_for() {
+    for let_go in [false, true] {
+        let (mut world, request) = released();
+        if let_go {
+            world.run_lanes(A);
+        }
+        world.kill(B);
+        world.hear(B);
+        assert_eq!((world.release, world.nic), (Term(1), Some(A)));
+        world.run();
+        let Some(Outcome::Failed { reason, discarded }) = world.outcome(request) else {
+            panic!("{:?}", world.outcome(request));
+        };
+        assert!(reason.contains("b was lost: killed by the test"));
+        assert_eq!(*discarded, STRAYED + 1, "the dead one's, and a's own");
+        assert_eq!(world.owner, Some(A));
+        assert_eq!(world.state.term(), Term(if let_go { 2 } else { 1 }));
+        world.settle();
+        world.check_well();
+        let again = world.promote(false);
+        world.run();
+        assert!(matches!(world.outcome(again), Some(Outcome::Promoted(_))));
+    }
 }
 
 #[test]

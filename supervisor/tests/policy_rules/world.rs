@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vhost_transfer::{InstanceId, PortId, Term};
 use vswsup::policy::{Action, Event, Limits, Note, Order, Outcome, Request, State, Timer, Word};
 
+/// What the NIC gives to a standby that dies.
+pub(crate) const STRAYED: u64 = 7;
+
 /// All of the small world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
@@ -160,6 +163,8 @@ impl World {
             Action::Keep(_) | Action::Forget(_) => {}
             Action::Steer(id) => return Some(Event::Steered(self.try_steer(id))),
             Action::ReleaseFor(term) => self.release = term,
+            Action::Revoke(term) => self.release = Term(term.0 - 1),
+            Action::CountStray(_) => return Some(Event::Strayed(STRAYED)),
             Action::StartTimer(timer, _) => {
                 assert!(self.timers.insert(timer), "{timer:?} is started twice");
             }

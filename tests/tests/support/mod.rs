@@ -32,7 +32,7 @@ pub(crate) fn three_flows(rig: &Rig, flow: impl Fn(&str, &str, &str) -> FlowSpec
 }
 
 /// The report of the first run that is not void.
-pub(crate) fn measured(run: impl Fn() -> Report) -> Report {
+pub(crate) fn measured(mut run: impl FnMut() -> Report) -> Report {
     for _ in 0..VOID_RUNS {
         let report = run();
         report.flows.iter().for_each(|flow| println!("{flow}"));

@@ -66,10 +66,20 @@ impl Handover {
         self.term.store(term.0, Release);
     }
 
-    /// Asks the lanes of all terms before `term` to drain and to let go of their locks: the last
-    /// step of a handover that can be taken back by nobody.
+    /// Asks the lanes of all terms before `term` to drain and to let go of their locks: the commit
+    /// point of a handover.
     pub fn release_for(&self, term: Term) {
         self.release.store(term.0, Release);
+    }
+
+    /// Takes [`Self::release_for`] back, if it was for `term`: its successor is dead. Lanes that have
+    /// let go take their locks again.
+    pub fn revoke(&self, term: Term) {
+        let before = term.0.saturating_sub(1);
+        // Another term's word stands: then there is nothing to be taken back.
+        let _ = self
+            .release
+            .compare_exchange(term.0, before, AcqRel, Acquire);
     }
 
     /// Whether the lanes of `term` are asked to let go.

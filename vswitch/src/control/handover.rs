@@ -5,7 +5,7 @@ use super::instance::Instance;
 use crate::lane::Shared;
 use crate::port::VhostPort;
 use crate::switch::Tenure;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::{Duration, Instant};
 use vhost_transfer::Term;
 use vhost_transfer::ledger::Predecessor;
@@ -194,12 +194,14 @@ impl Instance {
     /// Goes on as before the handover.
     pub(super) fn abort(&mut self, term: Term) {
         let shared = &self.host.lanes.shared;
-        shared.alert.store(false, Release);
+        let was_prepared = shared.alert.swap(false, AcqRel);
         let discarded = match self.stance {
-            Stance::Standby | Stance::Preparing { .. } => {
-                let discarded = discard_uplink(shared);
+            Stance::Standby if was_prepared => discard_uplink(shared),
+            // It let go, and is about to take the lanes back with all that its uplink has.
+            Stance::Standby => 0,
+            Stance::Preparing { .. } => {
                 self.stance = Stance::Standby;
-                discarded
+                0
             }
             Stance::Quiescing { .. } => {
                 self.stance = Stance::Active;

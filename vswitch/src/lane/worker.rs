@@ -215,14 +215,15 @@ impl Worker {
         self.shared.faults.taste(port);
     }
 
-    /// Whether the handover is asked for and the uplink is drained. The first lane drains, the
-    /// others go on with their guests until it has.
+    /// Whether the handover is asked for and the uplink is drained. The first lane drains and decides;
+    /// the others go on with their guests until it has, and then go, revoked or not: all or none.
     fn must_go(&self, drain: &mut Drain, tenure: Tenure, from_uplink: usize) -> bool {
-        if !self.shared.ledger.handover().must_release(tenure.term) {
-            return false;
-        }
         if self.number != 0 {
             return self.shared.drained_in.load(Acquire) == tenure.term.0;
+        }
+        if !self.shared.ledger.handover().must_release(tenure.term) {
+            *drain = Drain::default();
+            return false;
         }
         let done = match &self.shared.uplink {
             Some(_) => drain.is_over(from_uplink, self.shared.drain),
@@ -236,12 +237,14 @@ impl Worker {
         done
     }
 
-    /// Lets the successor have the lock first. When none comes, this lane takes it back: the
-    /// rings must not stay without an owner.
+    /// Lets the successor have the lock first. When none comes, or it is known to be dead, this lane
+    /// takes it back: the rings must not stay without an owner.
     fn await_successor(&self) {
         let since = Instant::now();
-        let succeeded = || self.shared.ledger.handover().term() > self.last;
-        let given_up = || since.elapsed() > SUCCESSOR_PATIENCE && self.shared.gate.is_empty();
+        let handover = self.shared.ledger.handover();
+        let succeeded = || handover.term() > self.last;
+        let hopeless = || !handover.must_release(self.last) || since.elapsed() > SUCCESSOR_PATIENCE;
+        let given_up = || hopeless() && self.shared.gate.is_empty();
         while !succeeded() && !given_up() && !self.shared.stop.load(Acquire) {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -21,6 +21,10 @@ impl World {
                     assert_eq!(at, 0, "nothing stands between steering and release");
                     self.check_release(*term);
                 }
+                Action::Revoke(term) => self.check_revoke(*term),
+                Action::CountStray(id) => {
+                    assert_ne!(self.nic, Some(*id), "{id} is still delivered to");
+                }
                 Action::Answer(_, outcome) => self.check_outcome(outcome),
                 Action::Keep(port) => assert!(self.vault.contains_key(port)),
                 Action::Forget(port) => {
@@ -120,6 +124,13 @@ impl World {
                 "the next one has every device of a port that is"
             );
         }
+    }
+
+    /// Only the death of the next one takes the release word back.
+    fn check_revoke(&self, term: Term) {
+        let handover = self.state.handover().expect("a handover");
+        assert_eq!((handover.term, self.release), (term, term));
+        assert!(!self.look(handover.to).exists, "{} lives", handover.to);
     }
 
     fn check_outcome(&self, outcome: &Outcome) {

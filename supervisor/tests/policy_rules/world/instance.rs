@@ -178,7 +178,7 @@ impl World {
                 self.model(id).say(Word::Released { term, drained: 3 });
             }
             Lanes::Waiting(term) if self.owner.is_none() => self.take_lanes(id, term),
-            Lanes::LetGo(_) if self.begun >= self.release => self.model(id).lanes = Lanes::Idle,
+            Lanes::LetGo(term) if self.begun >= term => self.model(id).lanes = Lanes::Idle,
             Lanes::LetGo(term) if self.owner.is_none() => self.take_lanes(id, Some(term)),
             Lanes::Idle | Lanes::Waiting(_) | Lanes::Owning(_) | Lanes::LetGo(_) => {}
         }

@@ -108,7 +108,7 @@ impl World {
             Lanes::Idle => false,
             Lanes::Owning(term) => self.release > term,
             Lanes::Waiting(_) => self.owner.is_none(),
-            Lanes::LetGo(_) => self.may_take_back(id) || self.begun >= self.release,
+            Lanes::LetGo(term) => self.may_take_back(id) || self.begun >= term,
         }
     }
 
