@@ -4,6 +4,7 @@ pub mod bench;
 pub mod demo;
 pub mod demo_vm;
 pub mod emulator;
+pub mod failover;
 pub mod guest_vm;
 pub mod rig;
 pub mod statistics;
