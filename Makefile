@@ -3,7 +3,7 @@
 CARGO := cargo
 TEST_ARGS ?=
 
-.PHONY: build demo demo-vm test lint bench bench-promote clean packages
+.PHONY: build demo demo-vm test lint bench bench-promote chaos clean packages
 
 packages:
 	@scripts/install-packages
@@ -24,6 +24,9 @@ test: build lint
 lint: packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
+
+chaos: build
+	@target/release/chaos $(ARGS)
 
 bench: bench-promote
 
