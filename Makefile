@@ -3,7 +3,7 @@
 CARGO := cargo
 TEST_ARGS ?=
 
-.PHONY: build demo demo-vm test lint bench bench-promote chaos clean packages
+.PHONY: build demo demo-vm test lint bench bench-promote bench-failover chaos clean packages
 
 packages:
 	@scripts/install-packages
@@ -28,7 +28,10 @@ lint: packages
 chaos: build
 	@target/release/chaos $(ARGS)
 
-bench: bench-promote
+bench: bench-promote bench-failover
+
+bench-failover: build
+	@target/release/bench-failover $(ARGS)
 
 bench-promote: build
 	@target/release/bench-promote $(ARGS)

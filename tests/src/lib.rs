@@ -1,6 +1,7 @@
 //! Whole-system tests and what they stand on.
 
 pub mod bench;
+pub mod bench_failover;
 pub mod chaos;
 pub mod demo;
 pub mod demo_vm;
