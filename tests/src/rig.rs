@@ -41,6 +41,10 @@ pub struct RigConfig {
 }
 
 impl RigConfig {
+    /// For [`Self::more`]: every death is the first one, and is answered at once.
+    pub const DEATHS_ARE_USUAL: &str = "[failover]\nrestart_first = \"10ms\"\n\
+        restart_last = \"10ms\"\nrestart_calm = \"1ms\"\nrestart_limit = 0\n";
+
     /// So many guests, an uplink, and all defaults.
     pub fn guests(ports: usize) -> Self {
         Self {

@@ -62,7 +62,8 @@ impl Stage {
         flows: &[(&str, &str, &str)],
     ) -> Result<Self> {
         let devices = config.ports;
-        let rig = Rig::start(&config)?;
+        let more = RigConfig::DEATHS_ARE_USUAL.to_owned();
+        let rig = Rig::start(&RigConfig { more, ..config })?;
         let mut plan = Plan::new().cpu(instrument).uplink(WIRE, rig.wire());
         for number in 1..=devices {
             let carries = number <= busy;

@@ -17,9 +17,6 @@ pub struct Options {
     /// Kill + restart without a standby, with each number of devices. [default: 20, with --quick 1]
     #[arg(long)]
     pub restarts: Option<u32>,
-    /// Measures hangs as well: for a supervisor that watches for them.
-    #[arg(long)]
-    pub hang: bool,
     /// For how long a lane must stand still to count as hanging, µs; not part of a hang's blackout.
     #[arg(long, default_value_t = 20_000)]
     pub detection_us: u64,
@@ -54,14 +51,11 @@ impl Options {
 
     /// What happens in random order.
     pub(super) fn causes(&self) -> &'static [Cause] {
-        match self.hang {
-            true => &[
-                Cause::Quiet,
-                Cause::Sigkill,
-                Cause::SigsegvCore,
-                Cause::Hang,
-            ],
-            false => &[Cause::Quiet, Cause::Sigkill, Cause::SigsegvCore],
-        }
+        &[
+            Cause::Quiet,
+            Cause::Sigkill,
+            Cause::SigsegvCore,
+            Cause::Hang,
+        ]
     }
 }

@@ -106,9 +106,9 @@ fn strike(stage: &mut Stage, cause: Cause, pair: Pair) -> Result<Vec<Pid>> {
 /// All of the switch is killed, and started again at once. Nobody has a spare or a vault then.
 fn restart(stage: &mut Stage, pair: Pair) -> Result<Vec<Pid>> {
     let supervisor = stage.rig_mut().supervisor_mut();
+    supervisor.kill()?;
     send(pair.standby, Signal::SIGKILL)?;
     send(pair.active, Signal::SIGKILL)?;
-    supervisor.kill()?;
     supervisor.start_again()?;
     Ok(vec![pair.supervisor, pair.active, pair.standby])
 }

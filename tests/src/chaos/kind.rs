@@ -47,19 +47,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that need no more than two instances and their supervisor.
-    pub const USUAL: [Self; 9] = [
-        Self::Sigkill,
-        Self::Sigsegv,
-        Self::Sigabrt,
-        Self::Sigbus,
-        Self::Sigill,
-        Self::Sigterm,
-        Self::Standby,
-        Self::Promote,
-        Self::Double,
-    ];
-
     /// Processes that die.
     pub fn deaths(self) -> u32 {
         match self {

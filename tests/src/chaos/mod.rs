@@ -80,7 +80,7 @@ fn one_round(
 
 fn tell(outcome: &Outcome, options: &Options, progress: &Progress) {
     let done = outcome.deaths();
-    if done % TELL_EVERY == 0 {
+    if done.is_multiple_of(TELL_EVERY) {
         progress.count("deaths", done, options.deaths);
     }
 }

@@ -1,7 +1,7 @@
 //! The command line of `chaos`.
 
 use super::Kind;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Lets processes of a running system die at random under traffic, and checks what must hold.
 ///
@@ -16,7 +16,7 @@ pub struct Options {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Who may die, and of what.
-    #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = Kind::USUAL)]
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = Kind::value_variants().to_vec())]
     pub kinds: Vec<Kind>,
     /// CPU of each lane. The last CPU is the instrument's.
     #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "0")]
@@ -45,7 +45,10 @@ mod tests {
         let options = Options::try_parse_from(["chaos", "--kinds", "double,hang"]).unwrap();
         assert_eq!(options.kinds, [Kind::Double, Kind::Hang]);
         let all = Options::try_parse_from(["chaos"]).unwrap();
-        assert_eq!((all.kinds.len(), all.deaths), (Kind::USUAL.len(), 1000));
+        assert_eq!(
+            (all.kinds.len(), all.deaths),
+            (Kind::value_variants().len(), 1000)
+        );
         assert!(Options::try_parse_from(["chaos", "--kinds", "boredom"]).is_err());
     }
 }

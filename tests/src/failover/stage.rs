@@ -52,7 +52,12 @@ impl Stage {
     /// # Errors
     /// [`Error`].
     pub fn start(config: RigConfig) -> Result<Self> {
-        let rig = Rig::start(&RigConfig { ports: 2, ..config })?;
+        let more = config.more + RigConfig::DEATHS_ARE_USUAL;
+        let rig = Rig::start(&RigConfig {
+            ports: 2,
+            more,
+            ..config
+        })?;
         let plan = Plan::new()
             .guest("vm1", deep(rig.guest(1)))
             .guest("vm2", deep(rig.guest(2)))

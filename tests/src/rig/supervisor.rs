@@ -73,24 +73,6 @@ impl Supervisor {
         self.start_again()
     }
 
-    /// SIGKILL: it takes leave of nobody.
-    ///
-    /// # Errors
-    /// Those of kill(2) and wait(2).
-    pub fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(drop)
-    }
-
-    /// Starts another one in the place of one that has ended.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start_again(&mut self) -> io::Result<()> {
-        self.child = spawn(&self.vswsup, &self.config, &self.dir)?;
-        Ok(())
-    }
-
     /// Kills it at once; the instances go on without it.
     ///
     /// # Errors
