@@ -3,7 +3,7 @@
 CARGO := cargo
 TEST_ARGS ?=
 
-.PHONY: build demo demo-vm test lint bench bench-promote clean packages
+.PHONY: build demo demo-vm test lint bench bench-promote bench-failover chaos clean packages
 
 packages:
 	@scripts/install-packages
@@ -25,7 +25,13 @@ lint: packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
 
-bench: bench-promote
+chaos: build
+	@target/release/chaos $(ARGS)
+
+bench: bench-promote bench-failover
+
+bench-failover: build
+	@target/release/bench-failover $(ARGS)
 
 bench-promote: build
 	@target/release/bench-promote $(ARGS)

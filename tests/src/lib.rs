@@ -1,9 +1,12 @@
 //! Whole-system tests and what they stand on.
 
 pub mod bench;
+pub mod bench_failover;
+pub mod chaos;
 pub mod demo;
 pub mod demo_vm;
 pub mod emulator;
+pub mod failover;
 pub mod guest_vm;
 pub mod rig;
 pub mod statistics;

@@ -30,8 +30,8 @@ pub struct RigConfig {
     pub uplink: bool,
     /// An IPv4 address with prefix length for the far end of the uplink.
     pub wire_address: Option<&'static str>,
-    /// CPU of the only lane of both instances.
-    pub lane_cpu: u16,
+    /// CPU of each lane of both instances.
+    pub lanes: Vec<u16>,
     /// `busy` or `adaptive`.
     pub poll: &'static str,
     /// Use the switch that can be told to fail.
@@ -41,6 +41,10 @@ pub struct RigConfig {
 }
 
 impl RigConfig {
+    /// For [`Self::more`]: every death is the first one, and is answered at once.
+    pub const DEATHS_ARE_USUAL: &str = "[failover]\nrestart_first = \"10ms\"\n\
+        restart_last = \"10ms\"\nrestart_calm = \"1ms\"\nrestart_limit = 0\n";
+
     /// So many guests, an uplink, and all defaults.
     pub fn guests(ports: usize) -> Self {
         Self {
@@ -48,7 +52,7 @@ impl RigConfig {
             mode: "server",
             uplink: true,
             wire_address: None,
-            lane_cpu: 0,
+            lanes: vec![0],
             poll: "adaptive",
             faults: false,
             more: String::new(),
@@ -180,10 +184,10 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
         &programs.vswitch
     };
     let mut text = format!(
-        "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = [{}]\npoll = {:?}\n\
+        "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = {:?}\npoll = {:?}\n\
          memory = \"128MiB\"\nhugepages = {}\n{}\n",
         runtime_dir(dir),
-        config.lane_cpu,
+        config.lanes,
         config.poll,
         programs::hugepages_for(2 * 128),
         config.more,

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -303,4 +304,17 @@ fn a_forgotten_guard_is_a_death_when_its_thread_ends() {
     .join()
     .unwrap();
     assert_eq!(taken(&ledger), Some(Predecessor::Died));
+}
+
+#[test]
+fn a_watcher_sees_who_holds_the_lane() {
+    let ledger = Ledger::create().unwrap();
+    let lock = &ledger.lane(0).lock;
+    assert_eq!(lock.holder(), None);
+    let guard = lock.try_acquire().unwrap().unwrap();
+    let me = std::process::id().cast_signed();
+    let holder = lock.holder().unwrap();
+    assert!(Path::new(&format!("/proc/{me}/task/{holder}")).exists());
+    drop(guard);
+    assert_eq!(lock.holder(), None);
 }

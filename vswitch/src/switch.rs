@@ -6,7 +6,7 @@ mod uplink;
 
 pub use forward::Forwarder;
 pub use plan::{Plan, RingView, VhostView};
-pub use uplink::UplinkPort;
+pub use uplink::{BURST, UplinkPort};
 
 use vhost_transfer::Term;
 use vhost_transfer::ledger::Predecessor;

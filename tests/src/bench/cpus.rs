@@ -12,7 +12,7 @@ const THIS_THREAD: Pid = Pid::from_raw(0);
 ///
 /// # Errors
 /// [`Error::OneCpu`].
-pub(super) fn reserve_for_instrument() -> Result<usize> {
+pub(crate) fn reserve_for_instrument() -> Result<usize> {
     let mut cpus = sched_getaffinity(THIS_THREAD).map_err(Error::system)?;
     let all: Vec<usize> = (0..CpuSet::count())
         .filter(|cpu| cpus.is_set(*cpu).unwrap_or(false))

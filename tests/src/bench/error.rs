@@ -48,7 +48,7 @@ pub enum Error {
 
 impl Error {
     /// The kernel says no.
-    pub(super) fn system(errno: Errno) -> Self {
+    pub(crate) fn system(errno: Errno) -> Self {
         Self::Rig(errno.into())
     }
 }

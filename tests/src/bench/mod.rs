@@ -8,16 +8,16 @@
 //! measured; [`Report`].
 
 mod by_devices;
-mod cpus;
+pub(crate) mod cpus;
 mod error;
 mod options;
 mod order;
 mod report;
 mod restart;
-mod stage;
+pub(crate) mod stage;
 mod standby;
 mod table;
-mod toll;
+pub(crate) mod toll;
 mod window;
 mod windows;
 

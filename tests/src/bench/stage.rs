@@ -2,13 +2,13 @@
 
 use super::error::{Error, Result};
 use super::toll::Toll;
-use crate::emulator::{FlowSpec, Instrument, Plan, Running, Window};
+use crate::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Running, Window};
 use crate::rig::{Operator, Rig, RigConfig};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Frames a second of each flow.
-pub(super) const RATE: u32 = 50_000;
+pub(crate) const RATE: u32 = 50_000;
 const WIRE_SIZE: u16 = 64;
 /// A stall of the instrument beyond this is more than its rings hold at [`RATE`].
 const STALL_LIMIT: Duration = Duration::from_millis(90);
@@ -19,10 +19,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOG_LINES: usize = 20;
 const WIRE: &str = "wire";
 /// Names of the three flows, in the order in which they are reported.
-pub(super) const FLOWS: [&str; 3] = ["VM to VM", "uplink to VM", "VM to uplink"];
+pub(crate) const FLOWS: [&str; 3] = ["VM to VM", "uplink to VM", "VM to uplink"];
 
 /// The guests and the instrument end before the system does.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     running: Running,
     operator: Operator,
     rig: Rig,
@@ -32,35 +32,46 @@ pub(super) struct Stage {
 impl Stage {
     /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink. The
     /// instrument runs on CPU `instrument`.
-    pub(super) fn three_flows(instrument: usize) -> Result<Self> {
+    pub(crate) fn three_flows(instrument: usize) -> Result<Self> {
         let flows = [
             (FLOWS[0], "vm1", "vm2"),
             (FLOWS[1], WIRE, "vm2"),
             (FLOWS[2], "vm1", WIRE),
         ];
-        Self::start(instrument, 2, 2, &flows)
+        Self::start(instrument, RigConfig::guests(2), 2, 0, &flows)
     }
 
     /// One guest with a flow from the uplink and one to it, and `devices - 1` guests that only are
     /// there. The traffic is the same for any number of devices.
-    pub(super) fn with_devices(instrument: usize, devices: usize) -> Result<Self> {
-        let flows = [(FLOWS[1], WIRE, "vm1"), (FLOWS[2], "vm1", WIRE)];
-        Self::start(instrument, devices, 1, &flows)
+    pub(crate) fn with_devices(instrument: usize, devices: usize) -> Result<Self> {
+        Self::with_memory(instrument, devices, 0)
     }
 
-    /// Of the `devices` the first `busy` carry flows.
+    /// The same; the busy guest has so many bytes of memory at least, all of them touched.
+    pub(crate) fn with_memory(instrument: usize, devices: usize, memory: usize) -> Result<Self> {
+        let flows = [(FLOWS[1], WIRE, "vm1"), (FLOWS[2], "vm1", WIRE)];
+        Self::start(instrument, RigConfig::guests(devices), 1, memory, &flows)
+    }
+
+    /// The first `busy` of the guests carry flows, and have so much `memory`.
     fn start(
         instrument: usize,
-        devices: usize,
+        config: RigConfig,
         busy: usize,
+        memory: usize,
         flows: &[(&str, &str, &str)],
     ) -> Result<Self> {
-        let rig = Rig::start(&RigConfig::guests(devices))?;
+        let devices = config.ports;
+        let more = RigConfig::DEATHS_ARE_USUAL.to_owned();
+        let rig = Rig::start(&RigConfig { more, ..config })?;
         let mut plan = Plan::new().cpu(instrument).uplink(WIRE, rig.wire());
         for number in 1..=devices {
             let carries = number <= busy;
             let spec = if carries {
-                rig.guest(number)
+                GuestSpec {
+                    memory,
+                    ..rig.guest(number)
+                }
             } else {
                 rig.idle_guest(number)
             };
@@ -83,12 +94,12 @@ impl Stage {
     }
 
     /// Starts the flows, at first or again.
-    pub(super) fn start_flows(&self) -> Result<()> {
+    pub(crate) fn start_flows(&self) -> Result<()> {
         Ok(self.running.start_flows(PATIENCE)?)
     }
 
     /// Waits until a promote would succeed.
-    pub(super) fn wait_for_spare(&self) -> Result<()> {
+    pub(crate) fn wait_for_spare(&self) -> Result<()> {
         self.wait("no spare", || self.operator.has_spare())
     }
 
@@ -96,7 +107,7 @@ impl Stage {
     ///
     /// # Errors
     /// [`Error::Late`] with what is `missing` then.
-    pub(super) fn wait(&self, missing: &'static str, mut done: impl FnMut() -> bool) -> Result<()> {
+    pub(crate) fn wait(&self, missing: &'static str, mut done: impl FnMut() -> bool) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         while !done() {
             if Instant::now() > until {
@@ -118,7 +129,7 @@ impl Stage {
     }
 
     /// Why what was counted in `window` says nothing about the switch, if so.
-    pub(super) fn void(&self, window: Window, toll: &Toll) -> Option<String> {
+    pub(crate) fn void(&self, window: Window, toll: &Toll) -> Option<String> {
         let stall = self.running.stalls().longest(window).length();
         if u128::from(stall) > STALL_LIMIT.as_nanos() {
             Some(format!(
@@ -136,22 +147,27 @@ impl Stage {
     }
 
     /// The instrument.
-    pub(super) fn running(&self) -> &Running {
+    pub(crate) fn running(&self) -> &Running {
         &self.running
     }
 
     /// Asks for promotes.
-    pub(super) fn operator(&self) -> &Operator {
+    pub(crate) fn operator(&self) -> &Operator {
         &self.operator
     }
 
+    /// The system.
+    pub(crate) fn rig_mut(&mut self) -> &mut Rig {
+        &mut self.rig
+    }
+
     /// Stops the switch and starts it again, and returns as soon as it is being started.
-    pub(super) fn restart(&mut self) -> Result<()> {
+    pub(crate) fn restart(&mut self) -> Result<()> {
         Ok(self.rig.supervisor_mut().restart()?)
     }
 
     /// Devices of all guests.
-    pub(super) fn devices(&self) -> usize {
+    pub(crate) fn devices(&self) -> usize {
         self.devices
     }
 }

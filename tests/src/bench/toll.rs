@@ -74,18 +74,18 @@ impl Sub for Counts {
 
 /// All flows and endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Toll {
+pub(crate) struct Toll {
     /// By flow.
-    pub(super) flows: Vec<Counts>,
+    pub(crate) flows: Vec<Counts>,
     /// vhost-user connections closed.
-    pub(super) disconnects: u64,
+    pub(crate) disconnects: u64,
     /// Frames for which the instrument's own receive rings had no room.
-    pub(super) overflowed: u64,
+    pub(crate) overflowed: u64,
 }
 
 impl Toll {
     /// What has been counted so far, once the flows have stopped.
-    pub(super) fn of(running: &Running) -> Self {
+    pub(crate) fn of(running: &Running) -> Self {
         let mut last = Self::now(running);
         loop {
             thread::sleep(SETTLE);
@@ -98,7 +98,7 @@ impl Toll {
     }
 
     /// What came since `before`.
-    pub(super) fn since(self, before: &Self) -> Self {
+    pub(crate) fn since(self, before: &Self) -> Self {
         let flows = self.flows.iter().zip(&before.flows);
         Self {
             flows: flows.map(|(after, before)| *after - *before).collect(),
@@ -108,7 +108,7 @@ impl Toll {
     }
 
     /// Adds what another stretch of time has cost.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.flows.resize(other.flows.len(), Counts::default());
         for (sum, counts) in self.flows.iter_mut().zip(&other.flows) {
             *sum += *counts;
@@ -118,13 +118,14 @@ impl Toll {
     }
 
     /// All flows together.
-    pub(super) fn total(&self) -> Counts {
+    pub(crate) fn total(&self) -> Counts {
         let mut total = Counts::default();
         self.flows.iter().for_each(|counts| total += *counts);
         total
     }
 
-    fn now(running: &Running) -> Self {
+    /// What has been counted so far; what is in flight looks lost.
+    pub(crate) fn now(running: &Running) -> Self {
         let report = running.report();
         Self {
             flows: report.flows.iter().map(Counts::of).collect(),

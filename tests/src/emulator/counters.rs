@@ -28,6 +28,9 @@ pub struct FlowCounters {
     pub sent: Counter,
     /// Frames that arrived, each counted once.
     pub received: Counter,
+    /// One more than the highest number that arrived. What is below it and has not arrived is lost,
+    /// or late.
+    pub next: Counter,
     /// Frames that could not be sent because the sender's own ring was full or its link down.
     pub refused: Counter,
     /// Frames that the instrument did not send because it was late.
@@ -42,4 +45,18 @@ pub struct FlowCounters {
     pub strayed: Counter,
     /// Longest time from sending to first arrival, in nanoseconds.
     pub longest_latency: Counter,
+}
+
+impl FlowCounters {
+    /// Frames that later ones have overtaken: on a path that keeps the order, all that was lost
+    /// before the last arrival. What is in flight is not among them.
+    pub fn missing(&self) -> u64 {
+        loop {
+            let received = self.received.get();
+            let next = self.next.get();
+            if self.received.get() == received {
+                return next.saturating_sub(received);
+            }
+        }
+    }
 }

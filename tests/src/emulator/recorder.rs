@@ -14,8 +14,6 @@ pub(crate) struct Recorder {
     arrivals: Arc<Arrivals>,
     /// One bit a sequence number.
     seen: Vec<u64>,
-    /// One more than the highest sequence number that arrived.
-    next: u64,
 }
 
 impl Recorder {
@@ -25,7 +23,6 @@ impl Recorder {
             counters,
             arrivals,
             seen: Vec::with_capacity(frames / 64 + 1),
-            next: 0,
         }
     }
 
@@ -37,10 +34,10 @@ impl Recorder {
         if !self.mark(content.sequence) {
             return self.counters.doubled.add(1);
         }
-        if content.sequence < self.next {
+        if content.sequence < self.counters.next.get() {
             self.counters.reordered.add(1);
         }
-        self.next = self.next.max(content.sequence + 1);
+        self.counters.next.raise_to(content.sequence + 1);
         self.counters.received.add(1);
         self.counters
             .longest_latency
@@ -97,6 +94,12 @@ mod tests {
         let counters = counters(3, &[0, 1, 1, 2, 0]);
         assert_eq!((counters.received.get(), counters.doubled.get()), (3, 2));
         assert_eq!(counters.reordered.get(), 0);
+    }
+
+    #[test]
+    fn what_was_passed_over_is_missing() {
+        let counters = counters(9, &[0, 1, 4, 4, 5]);
+        assert_eq!((counters.next.get(), counters.missing()), (6, 2));
     }
 
     #[test]

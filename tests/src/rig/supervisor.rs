@@ -70,8 +70,7 @@ impl Supervisor {
     /// As [`Self::stop`], and when it cannot be started.
     pub fn restart(&mut self) -> io::Result<()> {
         self.stop()?;
-        self.child = spawn(&self.vswsup, &self.config, &self.dir)?;
-        Ok(())
+        self.start_again()
     }
 
     /// Kills it at once; the instances go on without it.

@@ -12,6 +12,7 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 unsafe extern "C" {
@@ -102,6 +103,20 @@ impl LaneLock {
     pub fn try_acquire(&self) -> io::Result<Option<LaneGuard<'_>>> {
         // SAFETY: as above.
         self.taken(unsafe { libc::pthread_mutex_trylock(self.mutex.get()) })
+    }
+
+    /// The thread that holds the lane, as gettid(2) names it, for who watches and does not lock.
+    ///
+    /// A pthread mutex of Linux begins with its futex word, and that of a robust one has the
+    /// owner's thread id in its low bits by the kernel's own rule (Linux
+    /// Documentation/locking/robust-futex-ABI.rst).
+    pub fn holder(&self) -> Option<i32> {
+        const TID: u32 = 0x3fff_ffff; // FUTEX_TID_MASK of linux/futex.h
+        // SAFETY: the word is aligned and lives as long as the mutex, and everybody, the kernel
+        // included, changes it atomically.
+        let word = unsafe { AtomicU32::from_ptr(self.mutex.get().cast()) }.load(Ordering::Relaxed);
+        let thread = (word & TID).cast_signed();
+        (thread != 0).then_some(thread)
     }
 
     fn taken(&self, outcome: i32) -> io::Result<Option<LaneGuard<'_>>> {

@@ -129,6 +129,7 @@ impl Worker {
 
     /// Forwards until the term ends.
     fn serve(&mut self, slot: &LaneSlot, tenure: Tenure, first: bool) {
+        self.discard_strays(tenure);
         let (mut plan, mut generation) = self.current_plan();
         let mut idle = Idle::new(self.shared.poll);
         let mut drain = Drain::default();
@@ -173,6 +174,20 @@ impl Worker {
 
     fn is_mine(&self, port: PortId) -> bool {
         port.get() % self.lanes == self.number
+    }
+
+    /// After a death the NIC is steered only when the lanes run, so what waits in the uplink by then
+    /// was not for this instance: broadcasts that the NIC gives to all, or what a software driver
+    /// collects before it is bound to its device. The dead one has delivered it.
+    fn discard_strays(&self, tenure: Tenure) {
+        if self.number == 0
+            && tenure.predecessor == Predecessor::Died
+            && let Some(uplink) = &self.shared.uplink
+        {
+            let strays = uplink.discard();
+            let counters = self.shared.ledger.counters(PortId::UPLINK);
+            counters.rx_dropped.fetch_add(strays, Relaxed);
+        }
     }
 
     /// Says that it is about to use a plan before it looks for the newest, so that the control

@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Packets of one burst.
-pub(super) const BURST: usize = 32;
+/// Packets that a lane takes from a ring or from the uplink at once: all that it has in hand.
+pub const BURST: usize = 32;
 /// Attempts to hand a batch to a NIC that is full.
 const SEND_ATTEMPTS: usize = 64;
 /// How long packets that were handed to the NIC may take to leave it.

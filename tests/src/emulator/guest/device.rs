@@ -96,7 +96,8 @@ fn allocate_memory(spec: &GuestSpec) -> Result<GuestMemory> {
     let (rx, tx) = (usize::from(spec.rx_ring), usize::from(spec.tx_ring));
     let rings = 32 * (rx + tx) + (64 << 10);
     let share = (rx_slot * rx + tx_slot * tx) / spec.memory_regions + rx_slot + tx_slot;
-    let memory = GuestMemory::new(spec.memory_regions, rings + share, spec.pages)?;
+    let region = (rings + share).max(spec.memory.div_ceil(spec.memory_regions));
+    let memory = GuestMemory::new(spec.memory_regions, region, spec.pages)?;
     if spec.populate {
         memory.populate()?;
     }

@@ -32,6 +32,8 @@ pub struct GuestSpec {
     pub options: SessionOptions,
     /// Number of memory regions, up to 8 without CONFIGURE_MEM_SLOTS.
     pub memory_regions: usize,
+    /// Bytes of memory at least; as much as rings and buffers need if that is more.
+    pub memory: usize,
     /// Pages of the memory.
     pub pages: Pages,
     /// Whether to touch all memory before it is used.
@@ -56,6 +58,7 @@ impl GuestSpec {
                 protocol_features: protocol_feature::REPLY_ACK,
             },
             memory_regions: 2,
+            memory: 0,
             pages: Pages::Small,
             populate: true,
             interrupts: false,

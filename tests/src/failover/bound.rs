@@ -1,0 +1,157 @@
+//! What deaths may cost, by the code of the switch: docs/architecture.md, "What a death can cost".
+
+use super::stage::{FLOWS, RATE, Source};
+use super::{FlowObserved, Observed};
+use std::time::Duration;
+use vswitch::switch::BURST;
+
+/// How far a lane may be behind its uplink when it dies: what waits in its receive ring is lost with
+/// it. A lane that shares its CPU waits so long for it now and then.
+const BEHIND: Duration = Duration::from_millis(20);
+
+/// What may be lost and doubled in one stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Deaths of instances that own the lanes, or may own them.
+    pub owners: u64,
+    /// Promotes that may be called off by a death: what the NIC has delivered to the standby by then
+    /// is lost, which is a matter of time as well.
+    pub promotes: u64,
+}
+
+impl Bound {
+    /// So many owners die.
+    pub fn owners(owners: u64) -> Self {
+        Self {
+            owners,
+            promotes: 0,
+        }
+    }
+
+    /// One instance dies in a promote, and nobody knows which one owned the lanes then.
+    pub fn in_a_promote() -> Self {
+        Self {
+            owners: 1,
+            promotes: 1,
+        }
+    }
+
+    /// No owner dies: nothing is lost or doubled.
+    pub fn nothing() -> Self {
+        Self::owners(0)
+    }
+
+    /// Everything in which `observed` is worse than this. Frames are not judged when it is void.
+    pub fn violations(&self, observed: &Observed) -> Vec<String> {
+        let mut found = Vec::new();
+        if observed.disconnects > 0 {
+            found.push(format!("{} disconnects", observed.disconnects));
+        }
+        for ((name, source), flow) in FLOWS.iter().zip(&observed.flows) {
+            let never = [
+                ("reordered", flow.tally.reordered, 0),
+                ("corrupted", flow.tally.corrupted, 0),
+                ("doubled", flow.tally.doubled, self.doubled(*source)),
+            ];
+            let lost = ("lost", flow.tally.lost, self.lost(*source, flow));
+            let lost = observed.void.is_none().then_some(lost);
+            for (what, count, limit) in never.into_iter().chain(lost) {
+                if count > limit {
+                    found.push(format!("{name}: {count} {what}, at most {limit} may be"));
+                }
+            }
+        }
+        found
+    }
+
+    /// A guest's burst whose buffers it has not got back is taken again. A burst from the NIC is in
+    /// the dead process, and nobody can.
+    fn doubled(&self, source: Source) -> u64 {
+        match source {
+            Source::Guest => self.owners * BURST as u64,
+            Source::Uplink => 0,
+        }
+    }
+
+    /// What a guest has sent waits in its own memory. What the NIC has delivered to the dead instance
+    /// is gone, until it is steered.
+    fn lost(&self, source: Source, flow: &FlowObserved) -> u64 {
+        match source {
+            Source::Guest => 0,
+            Source::Uplink if self.owners + self.promotes == 0 => 0,
+            Source::Uplink => {
+                let time = Duration::from_nanos(flow.outage) + BEHIND;
+                let delivered = f64::from(RATE) * time.as_secs_f64();
+                self.owners * BURST as u64 + delivered as u64
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulator::Window;
+    use crate::failover::Tally;
+
+    fn observed(change: impl Fn(usize, &mut FlowObserved)) -> Observed {
+        let mut flows = vec![FlowObserved::default(); FLOWS.len()];
+        for (place, flow) in flows.iter_mut().enumerate() {
+            change(place, flow);
+        }
+        Observed {
+            flows,
+            disconnects: 0,
+            window: Window::new(0, 1),
+            terms: 1,
+            void: None,
+        }
+    }
+
+    fn tally(lost: u64, doubled: u64) -> Tally {
+        Tally {
+            lost,
+            doubled,
+            ..Tally::default()
+        }
+    }
+
+    #[test]
+    fn a_death_may_double_one_burst_of_a_guest_and_no_more() {
+        let doubled = |count| {
+            observed(move |place, flow| {
+                if FLOWS[place].1 == Source::Guest {
+                    flow.tally = tally(0, count);
+                }
+            })
+        };
+        let one = Bound::owners(1);
+        assert_eq!(one.violations(&doubled(32)), [""; 0]);
+        assert_eq!(one.violations(&doubled(33)).len(), 2);
+        assert_eq!(Bound::nothing().violations(&doubled(1)).len(), 2);
+    }
+
+    #[test]
+    fn a_guest_loses_nothing_and_the_uplink_as_much_as_time_takes() {
+        let lost = |count, outage| {
+            observed(move |_, flow| {
+                flow.tally = tally(count, 0);
+                flow.outage = outage;
+            })
+        };
+        let violations = Bound::owners(1).violations(&lost(1, 0));
+        assert_eq!(violations.len(), 2, "{violations:?}");
+        let most = 32 + u64::from(RATE) * 120 / 1000;
+        let found = |count| Bound::owners(1).violations(&lost(count, 100_000_000)).len();
+        assert_eq!((found(most), found(most + 1)), (2, 3));
+        assert_eq!(Bound::nothing().violations(&lost(1, 0)).len(), 3);
+    }
+
+    #[test]
+    fn a_failing_instrument_excuses_losses_and_nothing_else() {
+        let mut observed = observed(|_, flow| flow.tally = tally(9999, 33));
+        observed.void = Some("it stalled".into());
+        observed.disconnects = 1;
+        assert_eq!(Bound::owners(1).violations(&observed).len(), 4);
+    }
+}

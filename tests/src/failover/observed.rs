@@ -1,0 +1,53 @@
+//! What a stretch of time showed in which something died.
+
+use super::Tally;
+use crate::emulator::{Nanos, Window};
+
+/// One flow meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlowObserved {
+    /// Its frames.
+    pub tally: Tally,
+    /// Its longest gap.
+    pub blackout: Nanos,
+    /// All its gaps together that were longer than [`FlowObserved::PAUSE`].
+    pub outage: Nanos,
+}
+
+impl FlowObserved {
+    /// The longest gap of a flow to which nothing happens, in nanoseconds.
+    pub const PAUSE: Nanos = 1_000_000;
+}
+
+/// What happened from before a death until the system was whole again.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// By flow, in the order of [`super::FLOWS`].
+    pub flows: Vec<FlowObserved>,
+    /// vhost-user connections closed.
+    pub disconnects: u64,
+    /// From before the death until every flow had gone on.
+    pub window: Window,
+    /// Terms begun.
+    pub terms: u64,
+    /// Why the counts of frames say nothing about the switch, if so: the instrument itself failed.
+    pub void: Option<String>,
+}
+
+impl Observed {
+    /// The longest gap of any flow.
+    pub fn blackout(&self) -> Nanos {
+        self.flows
+            .iter()
+            .map(|flow| flow.blackout)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// All flows together.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.flows.iter().for_each(|flow| total += flow.tally);
+        total
+    }
+}

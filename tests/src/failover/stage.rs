@@ -1,0 +1,227 @@
+//! Two guests and an uplink, three flows between them, and processes to be killed.
+
+use super::pair::strike;
+use super::{Error, FlowObserved, Observed, Pair, Result, Tally, tail};
+use crate::emulator::{
+    EndpointReport, FlowSpec, GuestSpec, Instrument, Plan, Running, UplinkSpec, Window, now,
+};
+use crate::rig::{Operator, Rig, RigConfig};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Frames a second of each flow. When both instances die the gap is a start-up, and the rings of
+/// guests and uplink hold 1.6 s of it.
+pub const RATE: u32 = 10_000;
+const RING: u16 = 16_384;
+const WIRE_SIZE: u16 = 64;
+/// What the rings hold less a long start-up: an instrument that stands still for longer may overflow.
+const STALL_LIMIT: Duration = Duration::from_millis(500);
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+const WIRE: &str = "wire";
+
+/// Where the frames of a flow come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A guest's ring.
+    Guest,
+    /// The NIC.
+    Uplink,
+}
+
+/// The flows by name and source.
+pub const FLOWS: [(&str, Source); 3] = [
+    ("VM to VM", Source::Guest),
+    ("uplink to VM", Source::Uplink),
+    ("VM to uplink", Source::Guest),
+];
+
+/// A running system under traffic. The guests and the instrument end before it does.
+pub struct Stage {
+    running: Running,
+    operator: Operator,
+    rig: Rig,
+}
+
+impl Stage {
+    /// Starts it and its flows. The calling thread moves into the system's network namespace.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn start(config: RigConfig) -> Result<Self> {
+        let more = config.more + RigConfig::DEATHS_ARE_USUAL;
+        let rig = Rig::start(&RigConfig {
+            ports: 2,
+            more,
+            ..config
+        })?;
+        let plan = Plan::new()
+            .guest("vm1", deep(rig.guest(1)))
+            .guest("vm2", deep(rig.guest(2)))
+            .uplink(
+                WIRE,
+                UplinkSpec {
+                    ring_size: 2 * u32::from(RING),
+                    ..rig.wire()
+                },
+            )
+            .flow(steady(0, "vm1", "vm2"))
+            .flow(steady(1, WIRE, "vm1"))
+            .flow(steady(2, "vm2", WIRE));
+        let running = Instrument::start(plan)?;
+        running.wait_for_links(PATIENCE)?;
+        running.start_flows(PATIENCE)?;
+        let operator = rig.operator();
+        let stage = Self {
+            running,
+            operator,
+            rig,
+        };
+        stage.wait_until_whole(&[])?;
+        Ok(stage)
+    }
+
+    /// Speaks to the supervisor.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The system.
+    pub fn rig_mut(&mut self) -> &mut Rig {
+        &mut self.rig
+    }
+
+    /// What supervisor and instances have said.
+    pub fn log(&self) -> String {
+        self.rig.supervisor().log()
+    }
+
+    /// Who is what now, if there are an active instance and a spare.
+    pub fn pair(&self) -> Option<Pair> {
+        Pair::of(&self.operator.status().ok()?)
+    }
+
+    /// Waits for an active instance and a spare, none of them of the processes in `gone`.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`].
+    pub fn wait_until_whole(&self, gone: &[Pid]) -> Result<Pair> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(pair) = self.pair().filter(|pair| pair.is_without(gone)) {
+                return Ok(pair);
+            }
+            if Instant::now() > until {
+                return Err(self.stuck("no active instance with a spare"));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Lets `act` kill processes, which it names, and waits until the system is whole without them and
+    /// every flow has gone on.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`] when that does not happen, and the errors of `act`.
+    pub fn observe(
+        &mut self,
+        act: impl FnOnce(&mut Self, Pair) -> Result<Vec<Pid>>,
+    ) -> Result<Observed> {
+        let pair = self.wait_until_whole(&[])?;
+        let (tallies, [disconnects, overflowed]) = (Tally::of(&self.running), self.troubles());
+        let from = now();
+        let gone = act(self, pair)?;
+        let after = self.wait_until_whole(&gone)?;
+        self.wait_for_flows()?;
+        let window = Window::new(from, now());
+        let flows = Tally::of(&self.running)
+            .into_iter()
+            .zip(tallies)
+            .enumerate();
+        let flows = flows.map(|(place, (after, before))| self.flow(place, after - before, window));
+        let troubles = self.troubles();
+        Ok(Observed {
+            flows: flows.collect::<Result<_>>()?,
+            disconnects: troubles[0] - disconnects,
+            window,
+            terms: after.term.saturating_sub(pair.term),
+            void: self.void(window, troubles[1] - overflowed),
+        })
+    }
+
+    /// Kills `process` by `signal`; one that has ended meanwhile is as good as killed.
+    ///
+    /// # Errors
+    /// Those of kill(2).
+    pub fn kill(&self, process: Pid, signal: Signal) -> Result<()> {
+        Ok(strike(process, signal)?)
+    }
+
+    fn flow(&self, place: usize, tally: Tally, window: Window) -> Result<FlowObserved> {
+        let arrivals = &self.running.flows()[place].arrivals;
+        let mut flow = FlowObserved {
+            tally,
+            ..FlowObserved::default()
+        };
+        arrivals.for_each_gap(window, |gap| {
+            flow.blackout = flow.blackout.max(gap.length());
+            if gap.length() > FlowObserved::PAUSE {
+                flow.outage += gap.length();
+            }
+        })?;
+        Ok(flow)
+    }
+
+    fn wait_for_flows(&self) -> Result<()> {
+        let since = now();
+        let until = Instant::now() + PATIENCE;
+        for flow in self.running.flows() {
+            while flow.arrivals.last() <= Some(since) {
+                if Instant::now() > until {
+                    return Err(self.stuck(&format!("nothing of {}", flow.spec.name)));
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+        }
+        Ok(())
+    }
+
+    /// Connections closed, and frames for which the instrument's own rings had no room.
+    fn troubles(&self) -> [u64; 2] {
+        let endpoints = self.running.report().endpoints;
+        let sum = |count: fn(&EndpointReport) -> u64| endpoints.iter().map(count).sum();
+        [sum(|end| end.disconnects), sum(|end| end.overflowed)]
+    }
+
+    fn void(&self, window: Window, overflowed: u64) -> Option<String> {
+        let stall = self.running.stalls().longest(window).length();
+        if u128::from(stall) > STALL_LIMIT.as_nanos() {
+            let ms = stall / 1_000_000;
+            return Some(format!("the instrument stalled for {ms} ms"));
+        }
+        (overflowed > 0).then(|| format!("the instrument's rings overflowed by {overflowed}"))
+    }
+
+    fn stuck(&self, missing: &str) -> Error {
+        Error::Stuck {
+            missing: missing.to_owned(),
+            limit: PATIENCE,
+            log: tail(&self.log()),
+        }
+    }
+}
+
+fn deep(guest: GuestSpec) -> GuestSpec {
+    GuestSpec {
+        rx_ring: RING,
+        tx_ring: RING,
+        ..guest
+    }
+}
+
+fn steady(flow: usize, from: &str, to: &str) -> FlowSpec {
+    FlowSpec::steady(FLOWS[flow].0, from, to, RATE, WIRE_SIZE)
+}
