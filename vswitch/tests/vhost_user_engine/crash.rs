@@ -236,7 +236,7 @@ fn messages_that_look_alike_are_told_apart() {
     let mut deaths = 0;
     for fuse in 0.. {
         let mut pair = Pair::new();
-        let mut front_end = pair.listener.connect();
+        let front_end = pair.listener.connect();
         pair.serving.run();
         let [first, second] = [memfd(4096), memfd(8192)];
         pair.serving.backend.fuse = Some(fuse);
