@@ -9,6 +9,8 @@ use vswsup_tests::emulator::{FlowReport, Report, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
 
 const CAUSES: [&str; 7] = ["kill", "segv", "bus", "ill", "abort", "panic", "exit"];
+/// So many deaths in a row would be a restart storm.
+const PATIENT: &str = "[failover]\nrestart_calm = \"1ms\"\n";
 /// Packets that a dying lane has in hand: a burst from a ring, see docs/architecture.md.
 const BURST: u64 = 32;
 
@@ -44,6 +46,7 @@ fn assert_bounded(flow: &FlowReport) {
 fn run(thread: &str) -> Report {
     let rig = Rig::start(&RigConfig {
         faults: true,
+        more: PATIENT.to_owned(),
         ..RigConfig::guests(2)
     })
     .unwrap();

@@ -92,10 +92,14 @@ struct Case {
     how: &'static str,
 }
 
+/// So many deaths in a row would be a restart storm, and over one port its poison.
+const PATIENT: &str = "[failover]\npoison_window = \"1ms\"\nrestart_calm = \"1ms\"\n";
+
 fn die_at(step: &'static str) {
     let rig = Rig::start(&RigConfig {
         uplink: false,
         faults: true,
+        more: PATIENT.to_owned(),
         ..RigConfig::guests(2)
     })
     .unwrap();

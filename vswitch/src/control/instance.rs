@@ -132,6 +132,7 @@ impl Instance {
             self.close_lost_devices();
         }
         self.tick();
+        self.discard_strays();
         self.signal_some();
         fault::at_tick(self);
         self.prepared_when_filled();
