@@ -91,7 +91,7 @@ impl Daemon {
             return;
         };
         let pid = process.pid();
-        if let Some(end) = process.reap() {
+        if let Some(end) = process.end() {
             self.processes[id as usize] = None;
             roster::strike(self.runtime.path(), id);
             self.note_death(id);

@@ -6,13 +6,17 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, pidfd_send_signal,
+    waitid,
+};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use vhost_transfer::message::{Hello, Phase};
 use vhost_transfer::{InstanceId, Lifeline};
 
@@ -104,13 +108,13 @@ impl Process {
     }
 
     /// How it ended, if it has.
-    pub(super) fn reap(&mut self) -> Option<End> {
-        let Some(child) = &mut self.child else {
+    pub(super) fn end(&self) -> Option<End> {
+        if self.child.is_none() {
             return self.has_ended().then_some(End::Lost);
-        };
-        match child.try_wait() {
-            Ok(Some(status)) => Some(End::of(status)),
-            Ok(None) => None,
+        }
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::PidFd(self.pidfd.as_fd()), look) {
+            Ok(status) => status.map(End::of),
             Err(_) => Some(End::Lost),
         }
     }
@@ -121,12 +125,16 @@ impl Process {
     }
 }
 
+/// Reaping is left to a thread: the kernel takes the process's entries out of /proc then, for which
+/// it was seen to spin for seconds while others read there (`d_invalidate`, Linux `fs/dcache.c`).
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        if let Some(child) = &mut self.child {
-            // It was ours to wait for, and SIGKILL does not fail.
-            let _ = child.wait();
+        if let Some(mut child) = self.child.take() {
+            // Without a thread it stays a zombie until this process ends.
+            let _ = thread::Builder::new()
+                .name("reaper".into())
+                .spawn(move || child.wait());
         }
     }
 }
@@ -143,12 +151,12 @@ pub(super) enum End {
 }
 
 impl End {
-    fn of(status: ExitStatus) -> Self {
-        match (status.code(), status.signal()) {
+    fn of(status: WaitIdStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
             (Some(status), _) => Self::Left { status },
             (None, Some(signal)) => Self::Killed {
                 signal,
-                core_dumped: status.core_dumped(),
+                core_dumped: status.dumped(),
             },
             (None, None) => Self::Lost,
         }
