@@ -3,6 +3,7 @@
 use super::Cause;
 use clap::Parser;
 use std::path::PathBuf;
+use vswsup::config::Failover;
 
 /// Measures deaths of the active instance under traffic, with quiet windows and plain restarts of the
 /// same switch beside them.
@@ -17,9 +18,6 @@ pub struct Options {
     /// Kill + restart without a standby, with each number of devices. [default: 20, with --quick 1]
     #[arg(long)]
     pub restarts: Option<u32>,
-    /// For how long a lane must stand still to count as hanging, µs; not part of a hang's blackout.
-    #[arg(long, default_value_t = 20_000)]
-    pub detection_us: u64,
     /// Decides the order.
     #[arg(long, default_value_t = 2018)]
     pub seed: u64,
@@ -38,6 +36,12 @@ impl Options {
 
     pub(super) fn restarts(&self) -> usize {
         self.restarts.unwrap_or(if self.quick { 1 } else { 20 }) as usize
+    }
+
+    /// For how long a lane must stand still to count as hanging, µs: not part of a hang's blackout.
+    pub(super) fn detection_us(&self) -> u64 {
+        let limit = Failover::default().lane_hang;
+        limit.map_or(0, |limit| limit.as_micros() as u64)
     }
 
     pub(super) fn devices(&self) -> &'static [usize] {

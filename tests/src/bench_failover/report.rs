@@ -114,7 +114,7 @@ impl Report {
             cases: cases.collect::<Result<_>>()?,
             noise_us: summary(&quiet)?,
             guest_memory: memory,
-            detection_us: options.detection_us,
+            detection_us: options.detection_us(),
             rate: RATE,
             seed: options.seed,
         })
@@ -130,7 +130,7 @@ fn case(
     noise: Summary,
 ) -> Result<Case> {
     let detection = match cause {
-        Cause::Hang => options.detection_us as f64,
+        Cause::Hang => options.detection_us() as f64,
         Cause::Quiet | Cause::Sigkill | Cause::SigsegvCore | Cause::RestartWithoutStandby => 0.0,
     };
     let blackouts = rounds.iter().map(|round| round.blackout_us - detection);
