@@ -184,7 +184,7 @@ impl World {
     pub(crate) fn check_well(&self) {
         let active = self.state.active().expect("an active instance");
         assert_eq!(self.state.spare(), Some(active.other()), "{self:#?}");
-        assert_eq!(self.owner, Some(active));
+        assert_eq!(self.owner, Some(active), "{self:#?}");
         assert_eq!(self.nic, Some(active));
         assert!(self.ready);
         assert!(self.open.is_empty(), "every request has its outcome");

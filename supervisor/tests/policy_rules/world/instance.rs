@@ -193,11 +193,13 @@ impl World {
         model.lanes = Lanes::Owning(term);
         model.quiesced = false;
         let freeze_ns = None;
-        model.say(Word::Active {
+        // Who has the lanes and does not say so hangs, which its heartbeat tells.
+        let word = Word::Active {
             term,
             after_death,
             freeze_ns,
-        });
+        };
+        model.outbox.push_back((word, 0));
     }
 }
 
