@@ -36,8 +36,19 @@ impl State {
             return;
         };
         let (from, to, term) = (handover.from, handover.to, handover.term);
+        let has_let_go = matches!(handover.phase, Phase::Releasing { drained: Some(_) });
         self.actions.push(Action::Revoke(term));
         self.begin_abort(self.fate(to), &[from]);
+        self.note_let_go(has_let_go);
+    }
+
+    /// Whether the old one has yet to say that its lanes run again.
+    pub(super) fn note_let_go(&mut self, has_let_go: bool) {
+        if let Some(handover) = &mut self.handover
+            && let Phase::Aborting { let_go, .. } = &mut handover.phase
+        {
+            *let_go = has_let_go;
+        }
     }
 
     pub(super) fn strayed(&mut self, packets: u64) {
@@ -59,6 +70,7 @@ impl State {
         };
         let term = handover.term;
         handover.phase = Phase::Aborting {
+            let_go: false,
             reason,
             discarded: 0,
             discarded_is_known: handover.is_before_steering(),
@@ -104,14 +116,17 @@ impl State {
             return;
         };
         let Phase::Aborting {
-            discarded_is_known, ..
+            discarded_is_known,
+            let_go: false,
+            ..
         } = handover.phase
         else {
             return;
         };
         let (from, to, term) = (handover.from, handover.to, handover.term);
         let back = self.steering.on() == Some(from);
-        if back && !discarded_is_known && self.life(to) == Life::Absent {
+        let will_tell = self.instance(to).owes_aborted.is_some();
+        if back && !discarded_is_known && !will_tell {
             self.actions.push(Action::CountStray(to));
         } else if (back || self.steering.failed_for(from)) && self.find_owing(term).is_none() {
             self.end_abort();
@@ -124,11 +139,18 @@ impl State {
         let Some(handover) = &self.handover else {
             return;
         };
-        let (to, term) = (handover.to, handover.term);
+        let (from, to, term) = (handover.from, handover.to, handover.term);
+        let has_let_go = matches!(handover.phase, Phase::Aborting { let_go: true, .. });
         if self.instance(to).owes_aborted == Some(term) {
             self.drop_instance(to, reason.into());
         }
-        self.end_abort();
+        if has_let_go {
+            self.set_life(from, Life::Warm);
+            self.keep_devices(from);
+            self.degraded(format!("{from} let go of the lanes, and nobody took them"));
+        } else {
+            self.end_abort();
+        }
     }
 
     fn end_abort(&mut self) {

@@ -53,7 +53,8 @@ impl State {
             Life::Spawned | Life::Greeted | Life::Warm | Life::Releasing => {
                 self.drop_instance(id, "took lanes that it was not to take".into());
             }
-            Life::Active | Life::Absent | Life::Leaving => {}
+            Life::Active => self.note_let_go(false),
+            Life::Absent | Life::Leaving => {}
         }
     }
 

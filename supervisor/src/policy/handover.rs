@@ -62,6 +62,8 @@ pub enum Phase {
         /// The NIC was not steered to the standby, or that one has told; if it has died instead, what
         /// it had got is counted elsewhere when the NIC delivers nothing more to it.
         discarded_is_known: bool,
+        /// The old one has said that it let go, and not yet that its lanes run again.
+        let_go: bool,
     },
 }
 
@@ -206,10 +208,8 @@ impl State {
                 Phase::Releasing { drained } | Phase::Settling { drained, .. } => {
                     *drained = Some(packets);
                 }
-                Phase::Preparing
-                | Phase::Quiescing { .. }
-                | Phase::Steering
-                | Phase::Aborting { .. } => {}
+                Phase::Preparing | Phase::Quiescing { .. } | Phase::Steering => {}
+                Phase::Aborting { let_go, .. } => *let_go = true,
             }
         }
         if self.life(id) == Life::Releasing {
