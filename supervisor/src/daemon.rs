@@ -181,30 +181,29 @@ impl Daemon {
             _rejoin: rejoin,
             runtime,
         };
-        if adopted.is_empty() {
-            daemon.add_configured_ports()?;
-        } else {
-            daemon.take_over(adopted).map_err(DaemonError::Loop)?;
-            // No reason to give up a pair that serves.
-            if let Err(error) = daemon.add_configured_ports() {
-                console::say(format_args!("{error}"));
+        let serves = !adopted.is_empty();
+        daemon.take_over(adopted).map_err(DaemonError::Loop)?;
+        for index in 0..daemon.config.ports.len() {
+            match daemon.add_configured_port(index) {
+                // No reason to give up a pair that serves.
+                Err(error) if serves => console::say(format_args!("{error}")),
+                outcome => outcome?,
             }
         }
         Ok(daemon)
     }
 
-    fn add_configured_ports(&mut self) -> Result<(), DaemonError> {
-        for (index, port) in self.config.ports.clone().into_iter().enumerate() {
-            if self.ports.find(&port.name).is_some() {
-                continue;
-            }
-            let key = format!("port[{index}].socket");
-            let id = self.ports.add(port).map_err(|reason| DaemonError::Port {
-                place: self.config.place(&key),
-                reason,
-            })?;
-            self.events.push_back(Event::PortAdded(id));
+    /// Unless there is one of this name, from a supervisor before this one.
+    fn add_configured_port(&mut self, index: usize) -> Result<(), DaemonError> {
+        let port = self.config.ports[index].clone();
+        if self.ports.find(&port.name).is_some() {
+            return Ok(());
         }
+        let id = self.ports.add(port).map_err(|reason| DaemonError::Port {
+            place: self.config.place(&format!("port[{index}].socket")),
+            reason,
+        })?;
+        self.events.push_back(Event::PortAdded(id));
         Ok(())
     }
 

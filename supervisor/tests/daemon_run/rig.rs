@@ -246,8 +246,11 @@ pub(crate) fn kill_process(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
 }
 
+/// One that has ended and is not reaped does not run (proc_pid_stat(5)).
 pub(crate) fn runs(pid: i32) -> bool {
-    kill(Pid::from_raw(pid), None).is_ok()
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
 fn spawn(directory: &Path, log: &Path) -> Child {
