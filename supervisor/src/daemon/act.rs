@@ -51,6 +51,8 @@ impl Daemon {
     }
 
     fn spawn(&mut self, id: InstanceId) {
+        // What the process before left there.
+        let _ = self.ledger.instance(id).take_death();
         let program = self.config.instance(id).program;
         match Process::spawn(program, id, self.poll.registry()) {
             Ok(process) => {

@@ -4,6 +4,7 @@ use super::Daemon;
 use super::process::End;
 use super::watch::Hang;
 use crate::policy::Event;
+use std::time::{Duration, Instant};
 use vhost_transfer::ledger::Death;
 use vhost_transfer::{InstanceId, PortId};
 
@@ -13,6 +14,8 @@ pub(super) struct Fate {
     pub(super) hang: Option<Hang>,
     /// What the dying process itself wrote into the ledger.
     pub(super) death: Option<Death>,
+    /// When that was seen.
+    dies_since: Option<Instant>,
     /// With the number of the process.
     pub(super) end: Option<(i32, End)>,
     /// The policy was told over which port.
@@ -46,9 +49,11 @@ impl Fates {
         self.now[id as usize].hang = Some(hang);
     }
 
-    /// It has got a fatal signal.
-    pub(super) fn dies(&self, id: InstanceId) -> bool {
-        self.now[id as usize].death.is_some()
+    /// It has got a fatal signal, no longer than `patience` ago.
+    pub(super) fn dies(&self, id: InstanceId, patience: Duration) -> bool {
+        self.now[id as usize]
+            .dies_since
+            .is_some_and(|since| since.elapsed() < patience)
     }
 
     pub(super) fn ended(&mut self, id: InstanceId, pid: i32, end: End) {
@@ -78,7 +83,9 @@ impl Daemon {
     /// Takes what `id` may have left in the ledger about its death.
     pub(super) fn note_death(&mut self, id: InstanceId) {
         if let Some(death) = self.ledger.instance(id).take_death() {
-            self.fates.now[id as usize].death = Some(death);
+            let fate = &mut self.fates.now[id as usize];
+            fate.death = Some(death);
+            fate.dies_since = Some(Instant::now());
         }
     }
 

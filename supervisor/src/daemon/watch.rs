@@ -123,18 +123,27 @@ impl Daemon {
     fn found(&mut self, id: InstanceId, subject: Subject, how: How, stale: Duration) {
         self.watch.judges.remove(&(id, subject));
         self.note_death(id);
-        if self.fates.dies(id) || !self.is_watched(id) {
+        if self.fates.dies(id, self.dump_patience()) || !self.is_watched(id) {
             return;
         }
         let hang = Hang {
             subject,
             how,
             stale,
-            port: port_in(self.signs(id, subject).serving),
+            port: port_in(self.signs(id, subject).serving).filter(|_| how != How::Stopped),
         };
         self.fates.hangs(id, hang);
         self.happen(Event::Hung(id, hang.to_string()));
         self.blame(id);
+    }
+
+    /// How long a death may take. With a spare the lanes are let go of within milliseconds; without
+    /// one nobody waits for them, and the core may be written.
+    fn dump_patience(&self) -> Duration {
+        match self.policy.spare() {
+            Some(_) => Duration::from_secs(1),
+            None => Duration::from_secs(60),
+        }
     }
 
     /// A verdict on another thread may just have ended it.
