@@ -299,6 +299,8 @@ impl VhostPort {
             Ending::Trouble(what) => Some(format!("port {}: {what}", self.config.name)),
         };
         backend.apply(self.id(), None);
+        // Whoever still has a copy of the device has an old one.
+        backend.note(self.id(), Handled::all(link.newest().state.revision + 1));
         backend.gone(self.id(), trouble);
         let _ = shutdown(link.socket(), Shutdown::Both); // fails only when the front end has left
         self.forget(&link);

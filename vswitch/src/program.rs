@@ -1,5 +1,7 @@
 //! The command line of the programs `vswitch` and `vswitch-faults`.
 
+use std::fmt::Display;
+use std::io::Write;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::process::ExitCode;
@@ -9,17 +11,22 @@ const USAGE: &str = "usage: vswitch --lifeline-fd N\nvswsup starts it; it is of 
 /// `vswitch --lifeline-fd N`: one instance, started and told what to do by `vswsup`.
 pub fn main() -> ExitCode {
     let Some(lifeline) = lifeline_from_args(std::env::args().skip(1)) else {
-        eprintln!("{USAGE}");
+        say(USAGE);
         return ExitCode::from(2);
     };
     die_of_panics();
     match crate::control::run(lifeline) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("vswitch: {error}");
+            say(format_args!("vswitch: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// That nobody reads it is no reason to panic.
+fn say(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// A thread that panics leaves what it worked on half done: the process dies at once, by a signal

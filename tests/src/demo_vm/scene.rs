@@ -34,6 +34,7 @@ impl Scene {
         let config = RigConfig {
             mode: side.port_mode(),
             wire_address: Some(HOST_ADDRESS),
+            more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
             ..RigConfig::guests(1)
         };
         let rig = Rig::start_without_waiting(&config)?;

@@ -32,6 +32,12 @@ impl LaneSlot {
         unsafe { self.lock.unlock() };
     }
 
+    /// Its holder lets go of a dead one's lane without having served it: the next is to know of the
+    /// death. Only who holds the lane calls it.
+    pub fn leave_unserved(&self) {
+        self.abandoned.store(1, Release);
+    }
+
     /// How the lane was left, by what its lock's new holder was told and by what stands here.
     pub fn left_by(&self, guard: &LaneGuard<'_>) -> Predecessor {
         match self.abandoned.swap(0, AcqRel) {

@@ -276,5 +276,8 @@ impl Instance {
 
 /// Packets that the NIC delivered to an instance which does not own the switch.
 fn discard_uplink(shared: &Shared) -> u64 {
-    shared.uplink.as_ref().map_or(0, |uplink| uplink.discard())
+    // Once a lane has its lock, what comes is for this instance.
+    let rests = shared.gate.is_empty();
+    let uplink = shared.uplink.as_ref().filter(|_| rests);
+    uplink.map_or(0, |uplink| uplink.discard())
 }

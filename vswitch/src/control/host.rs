@@ -115,10 +115,12 @@ impl Host {
     /// Signals the call fds of these ports' devices once.
     pub(super) fn signal_calls(&self, ports: &[PortId]) {
         let (plan, _) = self.lanes.shared.plan();
-        ports
-            .iter()
-            .filter_map(|&port| plan.view(port))
-            .for_each(VhostView::signal_calls);
+        for view in ports.iter().filter_map(|&port| plan.view(port)) {
+            self.beat();
+            self.serves(view.port);
+            view.signal_calls();
+        }
+        self.serves(PortId::UPLINK);
     }
 
     fn change_plan(&mut self, change: impl FnOnce(&Plan) -> Plan) {

@@ -95,9 +95,7 @@ impl Instance {
             match self.go_round(&mut events) {
                 Ok(Next::GoOn) => {}
                 Ok(Next::Leave) => break,
-                Err(ControlError::Lifeline(LifelineError::Closed))
-                    if self.outlives_supervisor() =>
-                {
+                Err(ControlError::Lifeline(_)) if self.outlives_supervisor() => {
                     self.lose_supervisor();
                 }
                 Err(error) => return Err(error),
@@ -136,7 +134,7 @@ impl Instance {
         self.signal_some();
         fault::at_tick(self);
         self.prepared_when_filled();
-        self.look_for_supervisor()?;
+        self.look_for_supervisor();
         Ok(Next::GoOn)
     }
 

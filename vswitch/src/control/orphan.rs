@@ -9,8 +9,10 @@ use super::ControlError;
 use super::handover::Stance;
 use super::instance::{Instance, tokens};
 use super::startup::hello;
+use crate::port::{Backend, Handled};
 use mio::Interest;
 use mio::unix::SourceFd;
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -45,6 +47,13 @@ impl Guardian {
         self.lost.map(|_| self.next_look)
     }
 
+    /// One that came and went at once does not make a front end wait longer.
+    fn lose(&mut self) {
+        let now = Instant::now();
+        self.lost.get_or_insert(now);
+        self.next_look = now + LOOK_EVERY;
+    }
+
     fn is_lost_for(&self, time: Duration) -> bool {
         self.lost.is_some_and(|since| since.elapsed() > time)
     }
@@ -58,10 +67,7 @@ impl Instance {
 
     /// The supervisor is gone: a handover that it had begun is off.
     pub(super) fn lose_supervisor(&mut self) {
-        eprintln!(
-            "vswitch {}: the supervisor is gone; going on, and waiting for the next one",
-            self.id
-        );
+        self.tell_people("the supervisor is gone; going on, and waiting for the next one");
         if let Some(lifeline) = self.host.lose_lifeline() {
             // It is registered; nothing else can fail here.
             let _ = self
@@ -69,8 +75,7 @@ impl Instance {
                 .registry()
                 .deregister(&mut SourceFd(&lifeline.as_raw_fd()));
         }
-        self.guardian.lost = Some(Instant::now());
-        self.guardian.next_look = Instant::now();
+        self.guardian.lose();
         self.abandon_handover();
     }
 
@@ -84,23 +89,30 @@ impl Instance {
     }
 
     /// Looks for the next supervisor, when it is time to.
-    ///
-    /// # Errors
-    /// Those of a lifeline that breaks at once; there is none then.
-    pub(super) fn look_for_supervisor(&mut self) -> Result<(), ControlError> {
+    pub(super) fn look_for_supervisor(&mut self) {
         let now = Instant::now();
         if self.guardian.next_look().is_none_or(|at| at > now) {
-            return Ok(());
+            return;
         }
         self.guardian.next_look = now + LOOK_EVERY;
-        let found = self.guardian.rejoin_at.as_deref().map(Lifeline::connect);
-        if let Some(lifeline) = found.transpose()?.flatten() {
-            return self.rejoin(lifeline);
+        let found = self.find_supervisor();
+        match found.map(|lifeline| self.rejoin(lifeline)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.lose_supervisor(),
+            None if self.guardian.is_lost_for(ALONE_AFTER) => self.go_on_alone(),
+            None => {}
         }
-        if self.guardian.is_lost_for(ALONE_AFTER) {
-            self.go_on_alone();
-        }
-        Ok(())
+    }
+
+    /// Whatever keeps it from being found now may be over at the next look.
+    fn find_supervisor(&self) -> Option<Lifeline> {
+        let path = self.guardian.rejoin_at.as_deref()?;
+        Lifeline::connect(path).ok().flatten()
+    }
+
+    /// Who read this instance's standard error may have gone with the supervisor.
+    fn tell_people(&self, what: &str) {
+        let _ = writeln!(std::io::stderr(), "vswitch {}: {what}", self.id);
     }
 
     fn rejoin(&mut self, lifeline: Lifeline) -> Result<(), ControlError> {
@@ -109,9 +121,9 @@ impl Instance {
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), tokens::LIFELINE, both_ways)?;
-        self.guardian.lost = None;
         self.introduce(lifeline)?;
-        eprintln!("vswitch {}: there is a supervisor again", self.id);
+        self.guardian.lost = None;
+        self.tell_people("there is a supervisor again");
         Ok(())
     }
 
@@ -150,10 +162,12 @@ impl Instance {
             .filter_map(|port| Some((port.id(), port.waits_for()?)))
             .collect();
         for (port, revision) in waiting {
-            eprintln!(
-                "vswitch {}: port {port} goes on without a supervisor; it is not protected",
-                self.id
-            );
+            self.tell_people(&format!(
+                "port {port} goes on without a supervisor; it is not protected"
+            ));
+            // Before anybody can rely on it: the standby does not have it.
+            let noted = self.host.noted(port);
+            self.host.note(port, Handled { revision, ..noted });
             if let Some(port) = self.ports.get_mut(&port) {
                 port.on_stored(revision, &mut self.host);
             }

@@ -11,6 +11,7 @@
 use crate::memory;
 use libc::siginfo_t;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::gettid;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::*};
@@ -24,12 +25,15 @@ const FATAL: [Signal; 4] = [
     Signal::SIGFPE,
     Signal::SIGABRT,
 ];
-/// How long the dying thread waits for the others: they need a few µs.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long the dying thread waits for the others: they need a few µs, and a CPU.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What a signal handler can reach: it has no argument of ours.
 static LANES: [Fenced; MAX_LANES as usize] = [const { Fenced::new() }; MAX_LANES as usize];
 static INSTANCE: AtomicPtr<InstanceSlot> = AtomicPtr::new(ptr::null_mut());
+/// The control thread, and that it is parked.
+static CONTROL: AtomicI32 = AtomicI32::new(0);
+static CONTROL_RESTS: AtomicBool = AtomicBool::new(false);
 static DYING: AtomicBool = AtomicBool::new(false);
 
 struct Fenced {
@@ -54,9 +58,11 @@ impl Fenced {
     }
 }
 
-/// Installs the handlers for the whole process, which is this instance.
+/// Installs the handlers for the whole process, which is this instance. The calling thread is its
+/// control thread.
 pub(super) fn install(instance: &InstanceSlot) -> nix::Result<()> {
     INSTANCE.store(ptr::from_ref(instance).cast_mut(), Release);
+    CONTROL.store(gettid().as_raw(), Release);
     let on_stack = SaFlags::SA_ONSTACK;
     let fatal = SigAction::new(SigHandler::Handler(fatal), on_stack, SigSet::all());
     for signal in FATAL {
@@ -117,13 +123,14 @@ extern "C" fn fatal(signal: i32) {
     // SAFETY: getpid(2), gettid(2) and tgkill(2) are async-signal-safe.
     let (process, me) = unsafe { (libc::getpid(), libc::gettid()) };
     note_death(signal, me);
-    let threads = LANES.iter().map(|lane| lane.thread.load(Acquire));
+    let lanes = LANES.iter().map(|lane| lane.thread.load(Acquire));
+    let threads = lanes.chain([CONTROL.load(Acquire)]);
     for thread in threads.filter(|&thread| thread != 0 && thread != me) {
         // SAFETY: as above.
         unsafe { libc::syscall(libc::SYS_tgkill, process, thread, park_signal()) };
     }
+    wait_for_others(me);
     abandon(me);
-    wait_for_all();
     // SAFETY: signal(2) and raise(3) are async-signal-safe; the signal is blocked until this
     // handler returns, and kills then.
     unsafe {
@@ -134,7 +141,11 @@ extern "C" fn fatal(signal: i32) {
 
 extern "C" fn park(_: i32) {
     // SAFETY: gettid(2) is async-signal-safe.
-    abandon(unsafe { libc::gettid() });
+    let me = unsafe { libc::gettid() };
+    if me == CONTROL.load(Acquire) {
+        CONTROL_RESTS.store(true, Release);
+    }
+    abandon(me);
     loop {
         // SAFETY: pause(2) is async-signal-safe.
         unsafe { libc::pause() };
@@ -177,11 +188,15 @@ fn abandon(me: i32) {
     }
 }
 
-fn wait_for_all() {
+/// Until no lane runs but the calling one, and the control thread leaves the front ends alone.
+fn wait_for_others(me: i32) {
     let until = super::monotonic_ns() + PATIENCE.as_nanos() as u64;
-    let held = || LANES.iter().any(|lane| lane.holds.load(Acquire));
-    while held() && super::monotonic_ns() < until {
-        std::hint::spin_loop();
+    let runs = |lane: &Fenced| lane.thread.load(Acquire) != me && lane.holds.load(Acquire);
+    let control = CONTROL.load(Acquire);
+    let answers = || control != 0 && control != me && !CONTROL_RESTS.load(Acquire);
+    while (LANES.iter().any(runs) || answers()) && super::monotonic_ns() < until {
+        // SAFETY: sched_yield(2) is async-signal-safe. They may share this thread's CPU.
+        unsafe { libc::sched_yield() };
     }
 }
 

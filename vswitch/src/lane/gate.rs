@@ -17,13 +17,8 @@ pub struct Gate {
 /// What a lane that has passed the gate, or waits before it, is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
-    /// Run. `first` is true for exactly one lane in a term.
-    Open {
-        /// The term that has begun.
-        tenure: Tenure,
-        /// This lane began it.
-        first: bool,
-    },
+    /// Run: this term has begun.
+    Open(Tenure),
     /// Other lanes have not got their locks yet.
     Shut,
 }
@@ -50,19 +45,13 @@ impl Gate {
         let term = handover.term().next();
         handover.begin(term);
         self.begun.store(term.0, Release);
-        Passage::Open {
-            tenure: self.tenure(term),
-            first: true,
-        }
+        Passage::Open(self.tenure(term))
     }
 
     /// For a lane that arrived after term `last`: whether the next term has begun.
     pub fn look(&self, last: Term) -> Passage {
         match Term(self.begun.load(Acquire)) {
-            term if term > last => Passage::Open {
-                tenure: self.tenure(term),
-                first: false,
-            },
+            term if term > last => Passage::Open(self.tenure(term)),
             _ => Passage::Shut,
         }
     }

@@ -66,7 +66,8 @@ impl Worker {
         let slot = ledger.lane(self.number);
         fence::enrol(self.number, slot);
         while !self.shared.stop.load(Acquire) {
-            if !self.shared.contend.load(Acquire) {
+            // A lane that has its lock waits for the others.
+            if !self.shared.contend.load(Acquire) && self.shared.gate.is_empty() {
                 std::thread::park_timeout(LOCK_PATIENCE);
                 continue;
             }
@@ -90,10 +91,12 @@ impl Worker {
         if predecessor == Predecessor::Died {
             slot.note_died();
         }
-        if let Some((tenure, first)) = self.pass_gate(predecessor) {
+        if let Some(tenure) = self.pass_gate(predecessor) {
             slot.note_resumed(monotonic_ns());
-            self.serve(slot, tenure, first);
+            self.serve(slot, tenure);
             self.last = tenure.term;
+        } else if predecessor == Predecessor::Died {
+            slot.leave_unserved();
         }
         slot.note_released(monotonic_ns());
         let all_released = self.shared.gate.leave();
@@ -112,14 +115,14 @@ impl Worker {
     }
 
     /// Waits until all lanes of this instance have their locks; `None` when told to leave.
-    fn pass_gate(&self, predecessor: Predecessor) -> Option<(Tenure, bool)> {
+    fn pass_gate(&self, predecessor: Predecessor) -> Option<Tenure> {
         let mut passage = self
             .shared
             .gate
             .arrive(predecessor, self.shared.ledger.handover());
         loop {
             match passage {
-                Passage::Open { tenure, first } => return Some((tenure, first)),
+                Passage::Open(tenure) => return Some(tenure),
                 Passage::Shut if self.shared.stop.load(Acquire) => return None,
                 Passage::Shut => std::thread::yield_now(),
             }
@@ -128,7 +131,7 @@ impl Worker {
     }
 
     /// Forwards until the term ends.
-    fn serve(&mut self, slot: &LaneSlot, tenure: Tenure, first: bool) {
+    fn serve(&mut self, slot: &LaneSlot, tenure: Tenure) {
         self.discard_strays(tenure);
         let (mut plan, mut generation) = self.current_plan();
         let mut idle = Idle::new(self.shared.poll);
@@ -144,7 +147,7 @@ impl Worker {
             let work = from_uplink + self.poll_guests(&plan, tenure);
             slot.beat(monotonic_ns());
             if round == 0 {
-                self.first_round_done(&plan, tenure, first);
+                self.first_round_done(&plan, tenure);
             }
             if memory::take_news() {
                 self.shared.tell(LaneEvent::MemoryLost);
@@ -161,8 +164,8 @@ impl Worker {
 
     /// Traffic flows. What a dead owner's last burst has left is now put in order for whoever asks
     /// next where the rings stand.
-    fn first_round_done(&self, plan: &Plan, tenure: Tenure, first: bool) {
-        if first {
+    fn first_round_done(&self, plan: &Plan, tenure: Tenure) {
+        if self.number == 0 {
             self.shared.tell(LaneEvent::Began(tenure));
         }
         if tenure.predecessor == Predecessor::Died {
@@ -178,10 +181,12 @@ impl Worker {
 
     /// After a death the NIC is steered only when the lanes run, so what waits in the uplink by then
     /// was not for this instance: broadcasts that the NIC gives to all, or what a software driver
-    /// collects before it is bound to its device. The dead one has delivered it.
+    /// collects before it is bound to its device. The dead one has delivered it. In a handover the
+    /// uplink was emptied before, and may have been steered to.
     fn discard_strays(&self, tenure: Tenure) {
         if self.number == 0
             && tenure.predecessor == Predecessor::Died
+            && !self.shared.alert.load(Acquire)
             && let Some(uplink) = &self.shared.uplink
         {
             let strays = uplink.discard();

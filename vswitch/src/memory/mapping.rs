@@ -66,7 +66,7 @@ impl Mapping {
             file,
             fd: Arc::clone(fd),
             region: *region,
-            registration: Registration::new(base.cast(), length),
+            registration: Registration::new(base.cast(), length, granule as usize),
             filled: AtomicU64::new(0),
         };
         mapping.advise(0, length, Advice::LinuxDontDump)?;
@@ -99,7 +99,7 @@ impl Mapping {
     pub(super) fn prefill(&self, go_on: &dyn Fn() -> bool) {
         let blocks = self.blocks();
         let parts = prefill::existing(&self.fd, self.file.kind, &self.region);
-        for (from, to) in parts.take_while(|_| go_on()) {
+        for (from, to) in parts.take_while(|_| go_on() && !self.is_lost()) {
             let at = self.lead + (from - self.region.mmap_offset) as usize;
             let populated = self.advise(at, (to - from) as usize, Advice::LinuxPopulateWrite);
             if populated.is_err() {

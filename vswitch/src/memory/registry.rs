@@ -25,6 +25,8 @@ struct Place {
     /// 0: the place is free.
     start: AtomicUsize,
     length: AtomicUsize,
+    /// Bytes of a page of it.
+    granule: AtomicUsize,
     lost: AtomicBool,
 }
 
@@ -35,11 +37,12 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// Makes `length` bytes from `start` on known; `None` when there are too many mappings.
-    pub(super) fn new(start: NonNull<u8>, length: usize) -> Option<Self> {
+    /// Makes `length` bytes from `start` on, in pages of `granule`, known; `None` when there are too
+    /// many mappings.
+    pub(super) fn new(start: NonNull<u8>, length: usize, granule: usize) -> Option<Self> {
         let place = REGISTRY
             .iter()
-            .position(|place| place.claim(start, length))?;
+            .position(|place| place.claim(start, length, granule))?;
         USED.fetch_max(place + 1, AcqRel);
         Some(Self { place })
     }
@@ -64,12 +67,13 @@ impl Place {
             version: AtomicU32::new(0),
             start: AtomicUsize::new(0),
             length: AtomicUsize::new(0),
+            granule: AtomicUsize::new(1),
             lost: AtomicBool::new(false),
         }
     }
 
     /// Takes the place, if it is free, for a mapping.
-    fn claim(&self, start: NonNull<u8>, length: usize) -> bool {
+    fn claim(&self, start: NonNull<u8>, length: usize, granule: usize) -> bool {
         let version = self.version.load(Acquire);
         let free = version.is_multiple_of(2) && self.start.load(Relaxed) == 0;
         let ours = free
@@ -79,6 +83,7 @@ impl Place {
                 .is_ok();
         if ours {
             self.lost.store(false, Relaxed);
+            self.granule.store(granule.max(1), Relaxed);
             self.write(version, start.addr().get(), length);
         }
         ours
@@ -105,8 +110,8 @@ impl Place {
     }
 }
 
-/// The memory at `address` cannot be read or written any more: puts zeroes in place of the whole
-/// mapping, and says whether the access can be tried again. Async-signal-safe.
+/// The memory at `address` cannot be read or written any more: puts zeroes in its place and in
+/// that of the rest of the mapping, and says whether the access can be tried again. Async-signal-safe.
 pub(crate) fn lost_at(address: usize) -> bool {
     let used = &REGISTRY[..USED.load(Acquire).min(PLACES)];
     let found = used
@@ -115,6 +120,9 @@ pub(crate) fn lost_at(address: usize) -> bool {
     let Some((place, (start, length))) = found else {
         return false;
     };
+    // The pages behind the end of the file are gone already, so that replacing them is cheap.
+    let from = address - (address - start) % place.granule.load(Relaxed);
+    let rest = start + length - from;
     place.lost.store(true, Release);
     let (protection, flags) = (
         PROT_READ | PROT_WRITE,
@@ -123,9 +131,9 @@ pub(crate) fn lost_at(address: usize) -> bool {
     // SAFETY: mmap(2) is a plain system call. The range is a mapping of guest memory, which nobody
     // but guests' drivers relies on the content of; it stays until the thread that was interrupted
     // lets go of it.
-    let zeroes = unsafe { libc::mmap(start as *mut _, length, protection, flags, -1, 0) };
+    let zeroes = unsafe { libc::mmap(from as *mut _, rest, protection, flags, -1, 0) };
     // SAFETY: as above; a hint, for core dumps, that changes no byte.
-    unsafe { libc::madvise(start as *mut _, length, libc::MADV_DONTDUMP) };
+    unsafe { libc::madvise(from as *mut _, rest, libc::MADV_DONTDUMP) };
     NEWS.store(true, Release);
     zeroes != libc::MAP_FAILED
 }
@@ -142,7 +150,7 @@ mod tests {
 
     fn pretend(start: usize, length: usize) -> Registration {
         let start = NonNull::new(start as *mut u8).expect("not 0");
-        Registration::new(start, length).expect("there is room")
+        Registration::new(start, length, 0x1000).expect("there is room")
     }
 
     fn knows(address: usize) -> bool {

@@ -76,7 +76,9 @@ impl Link {
         socket: OwnedFd,
         backend: &mut dyn Backend,
     ) -> Self {
-        let state = DeviceState::new(port, mode, MEMORY_SLOTS);
+        let mut state = DeviceState::new(port, mode, MEMORY_SLOTS);
+        // Of a port they never go back, so that an old copy is known for what it is.
+        state.revision = backend.noted(port).revision + 1;
         let device = Device {
             state,
             fds: DeviceFds::new(socket),

@@ -33,22 +33,16 @@ impl Cursor {
         }
     }
 
+    /// It has its place in this term.
+    pub fn is_of(&self, term: Term) -> bool {
+        self.term == term
+    }
+
     /// Finds its place at the first poll of a term. What a released ring's owner published is
     /// exact. A dead owner may have used more than it published, so the used index in the guest's
     /// memory tells: completion is in order, so what was used was also taken. That is published at
     /// once, for who lets go of the ring before it has used anything.
-    ///
-    /// True when this was that poll.
-    pub fn refresh(
-        &mut self,
-        ring: &Ring,
-        slot: &RingSlot,
-        term: Term,
-        predecessor: Predecessor,
-    ) -> bool {
-        if self.term == term {
-            return false;
-        }
+    pub fn place(&mut self, ring: &Ring, slot: &RingSlot, term: Term, predecessor: Predecessor) {
         let position = match predecessor {
             Predecessor::Released => slot.position(),
             Predecessor::Died => RingPosition::split(ring.parts.used_index()),
@@ -63,12 +57,15 @@ impl Cursor {
             broken: None,
             term,
         };
-        true
     }
 
     /// The ring is not to be touched in this term, and why.
-    pub fn leave_alone(&mut self, error: RingError) {
-        self.broken = Some(error);
+    pub fn leave_alone(&mut self, term: Term, error: RingError) {
+        *self = Self {
+            broken: Some(error),
+            term,
+            ..Self::unplaced()
+        };
     }
 
     /// The rule that the ring broke, if it did.

@@ -124,14 +124,14 @@ impl RingView {
     /// cursor took its process with it, so poison means nothing here.
     pub fn cursor(&self, ledger: &Ledger, port: PortId, tenure: Tenure) -> MutexGuard<'_, Cursor> {
         let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        if cursor.refresh(
-            &self.ring,
-            self.slot(ledger, port),
-            tenure.term,
-            tenure.predecessor,
-        ) && self.is_stale(ledger, port, tenure)
-        {
-            cursor.leave_alone(RingError::Stale);
+        if cursor.is_of(tenure.term) {
+            return cursor;
+        }
+        if self.is_stale(ledger, port, tenure) {
+            cursor.leave_alone(tenure.term, RingError::Stale);
+        } else {
+            let slot = self.slot(ledger, port);
+            cursor.place(&self.ring, slot, tenure.term, tenure.predecessor);
         }
         cursor
     }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// Packets that a lane takes from a ring or from the uplink at once: all that it has in hand.
 pub const BURST: usize = 32;
+/// More than receive rings hold: what comes behind has not strayed.
+const DISCARD_LIMIT: u64 = 1 << 15;
 /// Attempts to hand a batch to a NIC that is full.
 const SEND_ATTEMPTS: usize = 64;
 /// How long packets that were handed to the NIC may take to leave it.
@@ -49,17 +51,18 @@ impl UplinkPort {
             .burst(batch)
     }
 
-    /// Throws away what has arrived; how many.
+    /// Throws away what has arrived, and no more than a receive ring holds; how many.
     pub fn discard(&self) -> u64 {
         let mut batch = MbufBatch::<BURST>::new();
         let mut discarded = 0;
-        loop {
+        while discarded < DISCARD_LIMIT {
             match self.receive(&mut batch) {
-                0 => return discarded,
+                0 => break,
                 count => discarded += count as u64,
             }
             batch.clear();
         }
+        discarded
     }
 
     /// Copies `frame` into the batch to be sent; how many packets were dropped for it.

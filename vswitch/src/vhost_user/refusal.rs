@@ -20,6 +20,9 @@ pub enum Refusal {
         /// By the header.
         got: usize,
     },
+    /// Neither an eventfd nor a pipe.
+    #[error("its fd is no eventfd")]
+    NoEvent,
     /// Too many or too few.
     #[error("{got} fds came with it where {expected} belong")]
     FdCount {

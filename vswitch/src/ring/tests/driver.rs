@@ -92,7 +92,7 @@ impl Driver {
     pub(super) fn begin(&mut self, term: Term, predecessor: Predecessor) {
         let tenure = Tenure { term, predecessor };
         self.cursor
-            .refresh(&self.ring, &self.slot, tenure.term, tenure.predecessor);
+            .place(&self.ring, &self.slot, tenure.term, tenure.predecessor);
     }
 
     pub(super) fn write(&self, at: u64, bytes: &[u8]) {

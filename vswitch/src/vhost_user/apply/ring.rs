@@ -5,6 +5,7 @@
 
 use super::super::features::{RINGS, virtio};
 use super::super::{Refusal, RingAddresses, RingEvent};
+use rustix::io::ioctl_fionbio;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use vhost_transfer::device::{RingFds, RingState};
@@ -70,6 +71,10 @@ pub(super) fn event(
     ring: u32,
     fd: Option<OwnedFd>,
 ) -> Result<(), Refusal> {
+    // A lane must not sleep in an fd that is full.
+    if let Some(fd) = &fd {
+        ioctl_fionbio(fd, true).map_err(|_| Refusal::NoEvent)?;
+    }
     let begins_enabled = device.state.features & virtio::PROTOCOL_FEATURES == 0;
     let (ring, fds) = parts(device, ring)?;
     let (has, slot) = match event {
