@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(read(&lost, LAST), 0);
         assert!(lost.is_lost());
         write(&lost, LAST, 3);
-        assert_eq!([read(&lost, 0), read(&lost, LAST)], [0, 3]);
+        assert_eq!([read(&lost, 0), read(&lost, LAST)], [1, 3]);
 
         assert_eq!([read(&kept, 0), read(&kept, LAST)], [1, 2]);
         assert!(!kept.is_lost());
