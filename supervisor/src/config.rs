@@ -82,6 +82,9 @@ impl Config {
     /// Name of the control socket in the runtime directory.
     pub const CONTROL_SOCKET: &'static str = "control.sock";
 
+    /// Name of the socket, in the same place, where instances find the next supervisor.
+    pub const REJOIN_SOCKET: &'static str = "lifeline.sock";
+
     /// Where the configuration is when nobody says otherwise.
     pub const DEFAULT_FILE: &'static str = "/etc/vswsup.toml";
 
@@ -149,6 +152,11 @@ impl Config {
     /// Where the daemon listens for the command line.
     pub fn control_socket(&self) -> PathBuf {
         self.supervisor.runtime_dir.join(Self::CONTROL_SOCKET)
+    }
+
+    /// Where instances that have lost their supervisor find the next one.
+    pub fn rejoin_socket(&self) -> PathBuf {
+        self.supervisor.runtime_dir.join(Self::REJOIN_SOCKET)
     }
 
     /// What `instance` is started with: `[vswitch]` and `[uplink]`, with its overrides applied.

@@ -199,6 +199,14 @@ fn values_of_the_wrong_kind_say_what_to_write() {
             ["5:16: failover.control_hang", "100ms", "250ms"],
         ),
         (
+            "[failover]\nrestart_limit = 0\nrestart_first = \"0s\"\n",
+            [
+                "6:17: failover.restart_first",
+                "no restart_limit",
+                "at least \"1ms\"",
+            ],
+        ),
+        (
             "[failover]\nrestart_first = \"9s\"\nrestart_last = \"8s\"\n",
             [
                 "6:16: failover.restart_last",
@@ -273,14 +281,12 @@ fn relative_paths_and_long_socket_paths_are_refused() {
             "shorter",
         ],
     );
-    let directory = error_of(&format!(
-        "[supervisor]\nruntime_dir = \"{}\"\n",
-        &long[..100]
-    ));
-    assert_parts(
-        &directory,
-        &[":5:15: supervisor.runtime_dir", "113 bytes", "allows 107"],
-    );
+    for (length, socket) in [(100, "113 bytes"), (94, "108 bytes")] {
+        let directory = &long[..length];
+        let message = error_of(&format!("[supervisor]\nruntime_dir = \"{directory}\"\n"));
+        let parts = [":5:15: supervisor.runtime_dir", socket, "allows 107"];
+        assert_parts(&message, &parts);
+    }
 }
 
 #[test]
@@ -316,6 +322,8 @@ fn ports_have_names_and_sockets_of_their_own() {
     );
     let control = error_of(&port("vm1", "/run/vswsup/control.sock"));
     assert_parts(&control, &["own control socket", "another path"]);
+    let lifeline = error_of(&port("vm1", "/run/vswsup/lifeline.sock"));
+    assert_parts(&lifeline, &["own lifeline socket", "another path"]);
     let many: String = (0..512)
         .map(|n| port(&format!("vm{n}"), &format!("/{n}")))
         .collect();

@@ -61,7 +61,9 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
 fn supervisor(config: &Config, findings: &mut Findings<'_>) {
     let key = "supervisor.runtime_dir";
     findings.add(key, relative(&config.supervisor.runtime_dir));
-    findings.add(key, too_long_for_a_socket(&config.control_socket()));
+    let sockets = [config.control_socket(), config.rejoin_socket()];
+    let too_long = sockets.iter().find_map(|path| too_long_for_a_socket(path));
+    findings.add(key, too_long);
 }
 
 fn vswitch(config: &Config, findings: &mut Findings<'_>) {

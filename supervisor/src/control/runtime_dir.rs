@@ -1,5 +1,6 @@
 //! The runtime directory, which belongs to one supervisor at a time.
 
+use crate::Config;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -67,7 +68,7 @@ impl RuntimeDir {
 
     /// Where instances that have lost their supervisor find the next one.
     pub fn rejoin_socket(&self) -> PathBuf {
-        self.path.join("lifeline.sock")
+        self.path.join(Config::REJOIN_SOCKET)
     }
 
     /// The directory.

@@ -29,6 +29,17 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             }),
         );
     }
+    let endless = failover.restart_limit == 0 && failover.restart_first.is_zero();
+    findings.add(
+        "failover.restart_first",
+        endless.then(|| {
+            fault(
+                "no pause and no restart_limit: an instance that cannot start would be started \
+                 without end, as fast as it can",
+                "write at least \"1ms\", or a restart_limit above 0",
+            )
+        }),
+    );
     findings.add(
         "failover.restart_last",
         (failover.restart_last < failover.restart_first).then(|| {

@@ -22,13 +22,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         findings.add(&format!("port[{index}].name"), port_name(&port.name));
         let socket_key = format!("port[{index}].socket");
         findings.add(&socket_key, port_socket(&port.socket));
-        let taken = (port.socket == config.control_socket()).then(|| {
-            fault(
-                "this is the supervisor's own control socket",
-                "choose another path",
-            )
-        });
-        findings.add(&socket_key, taken);
+        findings.add(&socket_key, of_the_supervisor(&port.socket, config));
     }
     for (second, first) in duplicates(config.ports.iter().map(|port| &port.name)) {
         findings.add(
@@ -42,6 +36,18 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             Some(socket_taken(&config.ports[first])),
         );
     }
+}
+
+fn of_the_supervisor(socket: &Path, config: &Config) -> Option<Fault> {
+    let own = [
+        (config.control_socket(), "control socket"),
+        (config.rejoin_socket(), "lifeline socket"),
+    ];
+    let (_, name) = own.into_iter().find(|(path, _)| path == socket)?;
+    Some(fault(
+        format!("this is the supervisor's own {name}"),
+        "choose another path",
+    ))
 }
 
 impl Port {
