@@ -7,4 +7,4 @@ mod table;
 
 pub use lists::{device, devices, ports};
 pub use moves::{events, history, promoted, reloaded};
-pub use status::{Health, status};
+pub use status::{Health, has_given_up, status};

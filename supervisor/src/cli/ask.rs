@@ -4,7 +4,7 @@ use super::output::{either, json, message};
 use super::verbs::Common;
 use crate::ExitStatus;
 use crate::control::client::{self, ClientError};
-use crate::control::protocol::{Failure, Request, Response};
+use crate::control::protocol::{Failure, Request, Response, StatusReport};
 use crate::report::{self, Health};
 use std::path::{self, PathBuf};
 use std::time::Duration;
@@ -79,11 +79,7 @@ fn tell(response: &Response, as_json: bool) -> ExitStatus {
     match response {
         Response::Status(status) => {
             either(as_json, status, report::status);
-            return match Health::of(status) {
-                Health::Well => ExitStatus::Done,
-                Health::Trouble | Health::NoSpare | Health::Down => ExitStatus::No,
-                Health::Degraded => ExitStatus::Degraded,
-            };
+            return how_well(status);
         }
         Response::Promoted(promoted) => either(as_json, promoted, report::promoted),
         Response::Ports(ports) => either(as_json, ports, |ports| report::ports(ports)),
@@ -103,6 +99,17 @@ fn tell(response: &Response, as_json: bool) -> ExitStatus {
         }
     }
     ExitStatus::Done
+}
+
+fn how_well(status: &StatusReport) -> ExitStatus {
+    if report::has_given_up(status) {
+        return ExitStatus::Degraded;
+    }
+    match Health::of(status) {
+        Health::Well => ExitStatus::Done,
+        Health::Degraded => ExitStatus::Degraded,
+        Health::Trouble | Health::NoSpare | Health::Down => ExitStatus::No,
+    }
 }
 
 fn failed(response: &Response, failure: &Failure, as_json: bool) -> ExitStatus {

@@ -22,15 +22,20 @@ pub enum Health {
 impl Health {
     /// That of a report.
     pub fn of(report: &StatusReport) -> Self {
-        let given_up = |instance: &InstanceReport| instance.state == InstanceState::GivenUp;
         match (report.active, report.spare) {
-            _ if report.instances.iter().any(given_up) => Self::Degraded,
             (None, _) => Self::Down,
+            _ if has_given_up(report) => Self::Degraded,
             (Some(_), false) => Self::NoSpare,
             (Some(_), true) if report.trouble.is_empty() => Self::Well,
             (Some(_), true) => Self::Trouble,
         }
     }
+}
+
+/// An instance died too often, whatever else is the matter.
+pub fn has_given_up(report: &StatusReport) -> bool {
+    let given_up = |instance: &InstanceReport| instance.state == InstanceState::GivenUp;
+    report.instances.iter().any(given_up)
 }
 
 impl fmt::Display for Health {
