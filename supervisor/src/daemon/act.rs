@@ -95,12 +95,15 @@ impl Daemon {
     /// In a handover packets wait from here to the release word, and it was verified before; else
     /// it is verified now.
     fn steer(&mut self, id: InstanceId) -> Result<(), String> {
-        let to = side(id);
-        self.steering.steer(to).map_err(|error| error.to_string())?;
         let in_handover = self
             .policy
             .handover()
             .is_some_and(|handover| handover.phase == Phase::Steering);
+        if in_handover {
+            self.begin_to_count_stray(id);
+        }
+        let outcome = self.steering.steer(side(id));
+        outcome.map_err(|error| error.to_string())?;
         if in_handover {
             return Ok(());
         }
@@ -128,7 +131,7 @@ impl Daemon {
     }
 
     /// From now on the NIC delivers nothing to `id` that is not lost should it die.
-    pub(super) fn begin_to_count_stray(&mut self, id: InstanceId) {
+    fn begin_to_count_stray(&mut self, id: InstanceId) {
         self.delivered_before[id as usize] = self.steering.delivered(side(id));
     }
 

@@ -45,7 +45,6 @@ impl Daemon {
             }
             Note::Spare(id) => {
                 self.fates.is_back(id);
-                self.begin_to_count_stray(id);
                 self.tell_of(EventKind::Spare, id, format!("{id} stands by"));
             }
             Note::Dropped(id, reason) => {
