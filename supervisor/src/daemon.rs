@@ -32,10 +32,13 @@ mod watch;
 
 pub use error::DaemonError;
 
+use crate::config::Port;
+use crate::control::protocol::EventKind;
 use crate::control::{ConnId, ControlServer, RuntimeDir};
 use crate::policy::{Event, Limits, Request, State, Timer};
 use crate::{Config, ExitStatus, check};
 use act::side;
+use adopt::{Adopted, Patience};
 use event_log::EventLog;
 use fate::Fates;
 use history::History;
@@ -49,6 +52,7 @@ use std::collections::{BTreeMap, VecDeque};
 use steering::Steering;
 use timers::Timers;
 use vault::{Entry, Vault};
+use vhost_transfer::device::SocketMode;
 use vhost_transfer::lifeline::LifelineListener;
 use vhost_transfer::{InstanceId, Ledger, PortId};
 use watch::Watch;
@@ -86,7 +90,7 @@ struct Daemon {
     ports: Ports,
     ledger: Ledger,
     steering: Box<dyn Steering>,
-    /// What the NIC had delivered to each instance when it became the standby.
+    /// What the NIC had delivered to each instance before the last handover to it steered.
     delivered_before: [Option<u64>; 2],
     timers: Timers<Due>,
     last_request: Request,
@@ -137,8 +141,9 @@ impl Daemon {
     fn new(config: Config) -> Result<Self, DaemonError> {
         let runtime = RuntimeDir::claim(&config.supervisor.runtime_dir)?;
         let rejoin = LifelineListener::bind(&runtime.rejoin_socket()).map_err(DaemonError::Loop)?;
-        let adopted = adopt::adopt(&rejoin, roster::orphans(runtime.path()));
-        if adopted.is_empty() {
+        let orphans = roster::orphans(runtime.path());
+        let found = !orphans.is_empty();
+        if !found {
             check::require(&config)?;
         }
         let poll = Poll::new().map_err(DaemonError::Loop)?;
@@ -146,12 +151,13 @@ impl Daemon {
         let control = ControlServer::bind(&path, poll.registry(), tokens::CONTROL)
             .map_err(|error| DaemonError::Control { path, error })?;
         let signals = Signals::new(poll.registry()).map_err(DaemonError::Loop)?;
-        let ledger = match adopted.first() {
-            Some(instance) => {
-                Ledger::open(instance.ledger.try_clone().map_err(DaemonError::Loop)?)?
-            }
-            None => Ledger::create()?,
-        };
+        let steering = config.steering.open()?;
+        let adopted = adopt::adopt(&rejoin, orphans, Patience::default())?;
+        if found && adopted.is_empty() {
+            check::require(&config)?;
+        }
+        adopt::require_same_lanes(&adopted, &config)?;
+        let ledger = ledger_of(&adopted)?;
         let mut daemon = Self {
             policy: State::new(limits(&config)),
             running: true,
@@ -162,7 +168,7 @@ impl Daemon {
             vault: Vault::default(),
             ports: Ports::default(),
             ledger,
-            steering: config.steering.open()?,
+            steering,
             delivered_before: [None; 2],
             timers: Timers::default(),
             last_request: 0,
@@ -182,21 +188,38 @@ impl Daemon {
             runtime,
         };
         let serves = !adopted.is_empty();
-        daemon.take_over(adopted).map_err(DaemonError::Loop)?;
-        for index in 0..daemon.config.ports.len() {
-            match daemon.add_configured_port(index) {
-                // No reason to give up a pair that serves.
+        if let Err(error) = daemon.take_over(adopted) {
+            // As in `run`.
+            std::mem::forget(daemon);
+            return Err(DaemonError::Loop(error));
+        }
+        daemon.add_configured_ports(serves)?;
+        Ok(daemon)
+    }
+
+    /// A port that cannot be had is no reason to give up a pair that serves.
+    fn add_configured_ports(&mut self, serves: bool) -> Result<(), DaemonError> {
+        for index in 0..self.config.ports.len() {
+            match self.add_configured_port(index) {
                 Err(error) if serves => console::say(format_args!("{error}")),
                 outcome => outcome?,
             }
         }
-        Ok(daemon)
+        Ok(())
     }
 
     /// Unless there is one of this name, from a supervisor before this one.
     fn add_configured_port(&mut self, index: usize) -> Result<(), DaemonError> {
         let port = self.config.ports[index].clone();
-        if self.ports.find(&port.name).is_some() {
+        if let Some(running) = self
+            .ports
+            .find(&port.name)
+            .and_then(|id| self.ports.get(id))
+        {
+            if running.port != port {
+                let text = differs(&running.port, &port);
+                self.tell_of_port(EventKind::Port, &port.name, &text);
+            }
             return Ok(());
         }
         let id = self.ports.add(port).map_err(|reason| DaemonError::Port {
@@ -218,6 +241,27 @@ impl Daemon {
     fn process(&mut self, id: InstanceId) -> Option<&mut Process> {
         self.processes[id as usize].as_mut()
     }
+}
+
+/// That of the pair, if there is one.
+fn ledger_of(adopted: &[Adopted]) -> Result<Ledger, DaemonError> {
+    let Some(instance) = adopted.first() else {
+        return Ok(Ledger::create()?);
+    };
+    let memory = instance.told.ledger.fd().try_clone_to_owned();
+    Ok(Ledger::open(memory.map_err(DaemonError::Loop)?)?)
+}
+
+/// What an adopted port is, what the configuration wants, and what to do.
+fn differs(running: &Port, wanted: &Port) -> String {
+    let [running, wanted] = [running, wanted].map(|port| {
+        let mode = SocketMode::from(port.mode);
+        format!("{} ({mode:?})", port.socket.display())
+    });
+    format!(
+        "runs with socket {running}, the configuration says {wanted}: `vswsup port del`, then \
+         `vswsup reload`"
+    )
 }
 
 fn limits(config: &Config) -> Limits {

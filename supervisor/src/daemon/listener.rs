@@ -27,6 +27,8 @@ pub(super) enum ListenError {
     InUse(PathBuf),
     #[error("{} exists and is no socket; remove it, or choose another path", .0.display())]
     NoSocket(PathBuf),
+    #[error("the socket that came with it is not bound to {}", .0.display())]
+    Foreign(PathBuf),
     #[error("cannot listen at {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
 }
@@ -47,10 +49,16 @@ impl Listener {
     }
 
     /// One that a supervisor before this one has bound to `path`.
-    pub(super) fn inherited(socket: OwnedFd, path: &Path) -> Self {
-        Self {
-            socket: socket.into(),
-            path: path.to_owned(),
+    ///
+    /// # Errors
+    /// [`ListenError::Foreign`] when it is not bound to `path`, which then is left alone.
+    pub(super) fn inherited(socket: OwnedFd, path: &Path) -> Result<Self, ListenError> {
+        let socket = UnixListener::from(socket);
+        let path = path.to_owned();
+        let address = socket.local_addr();
+        match address.is_ok_and(|address| address.as_pathname() == Some(&path)) {
+            true => Ok(Self { socket, path }),
+            false => Err(ListenError::Foreign(path)),
         }
     }
 
@@ -122,6 +130,24 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         Listener::bind(&path).unwrap();
+    }
+
+    #[test]
+    fn a_socket_of_another_path_is_refused_and_the_path_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vm.sock");
+        let _foreign = UnixListener::bind(&path).unwrap();
+        let other = UnixListener::bind(directory.path().join("other.sock")).unwrap();
+        let file = OwnedFd::from(fs::File::open("/dev/null").unwrap());
+        for socket in [other.into(), file] {
+            let refused = Listener::inherited(socket, &path).unwrap_err().to_string();
+            assert!(refused.contains("not bound to"), "{refused}");
+            assert!(path.exists());
+        }
+        let socket = UnixListener::bind(directory.path().join("own.sock")).unwrap();
+        let path = directory.path().join("own.sock");
+        drop(Listener::inherited(socket.into(), &path).unwrap());
+        assert!(!path.exists());
     }
 
     #[test]

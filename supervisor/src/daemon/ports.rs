@@ -45,12 +45,7 @@ impl Ports {
     /// # Errors
     /// What is wrong, and what to do.
     pub(super) fn add(&mut self, port: Port) -> Result<PortId, String> {
-        let others: Vec<_> = self
-            .ports
-            .values()
-            .map(|other| other.port.clone())
-            .collect();
-        port.validate(&others)?;
+        self.validate(&port)?;
         let listener = listen(&port)?;
         let id = self
             .take_number()
@@ -68,9 +63,26 @@ impl Ports {
         Ok(id)
     }
 
+    fn validate(&self, port: &Port) -> Result<(), String> {
+        let others = self.ports.values().map(|other| other.port.clone());
+        port.validate(&others.collect::<Vec<_>>())
+    }
+
     /// Takes a port that has its number, and its socket, from a supervisor before this one.
-    pub(super) fn keep(&mut self, id: PortId, port: Port, socket: Option<OwnedFd>) {
-        let listener = socket.map(|socket| Listener::inherited(socket, &port.socket));
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn keep(
+        &mut self,
+        id: PortId,
+        port: Port,
+        socket: Option<OwnedFd>,
+    ) -> Result<(), String> {
+        self.validate(&port)?;
+        if id == PortId::UPLINK {
+            return Err(format!("port `{}` has the uplink's number", port.name));
+        }
+        let listener = inherit(&port, socket)?;
         let numbered = NumberedPort {
             port,
             listener,
@@ -85,6 +97,7 @@ impl Ports {
             self.fresh += 1;
         }
         self.freed.retain(|&freed| freed != id);
+        Ok(())
     }
 
     /// Gives the socket and, in time, the number back.
@@ -167,6 +180,16 @@ fn listen(port: &Port) -> Result<Option<Listener>, String> {
     }
 }
 
+fn inherit(port: &Port, socket: Option<OwnedFd>) -> Result<Option<Listener>, String> {
+    match (port.mode, socket) {
+        (PortMode::Server, Some(socket)) => Listener::inherited(socket, &port.socket)
+            .map(Some)
+            .map_err(|error| format!("port `{}`: {error}", port.name)),
+        (PortMode::Server, None) => Err(format!("port `{}` came without its socket", port.name)),
+        (PortMode::Client, _) => Ok(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,8 +227,8 @@ mod tests {
     fn numbers_of_kept_ports_are_not_given_again() {
         let mut ports = Ports::default();
         let id = |number| PortId::new(number).unwrap();
-        ports.keep(id(3), client(3), None);
-        ports.keep(id(1), client(1), None);
+        ports.keep(id(3), client(3), None).unwrap();
+        ports.keep(id(1), client(1), None).unwrap();
         assert_eq!(ports.add(client(4)), Ok(id(4)));
         ports.remove("vm3").unwrap();
         assert_eq!(ports.find("vm1"), Some(id(1)));
@@ -213,6 +236,31 @@ mod tests {
             .map(|number| ports.add(client(number)).unwrap())
             .collect();
         assert_eq!(rest[rest.len() - 2..], [id(2), id(3)]);
+    }
+
+    #[test]
+    fn what_is_no_port_is_not_kept() {
+        let mut ports = Ports::default();
+        let id = |number| PortId::new(number).unwrap();
+        ports.keep(id(1), client(1), None).unwrap();
+        let server = Port {
+            mode: PortMode::Server,
+            ..client(2)
+        };
+        let nameless = Port {
+            name: String::new(),
+            ..client(2)
+        };
+        for (number, port, reason) in [
+            (0, client(2), "uplink's number"),
+            (2, client(1), "another port"),
+            (2, server, "without its socket"),
+            (2, nameless, "no name"),
+        ] {
+            let refused = ports.keep(id(number), port, None).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
+        assert_eq!(ports.iter().count(), 1);
     }
 
     #[test]

@@ -82,8 +82,14 @@ impl Process {
             phases: Vec::new(),
             has_more: true,
         };
-        process.register(orphan.instance, registry)?;
-        Ok(process)
+        match process.register(orphan.instance, registry) {
+            Ok(()) => Ok(process),
+            Err(error) => {
+                // It goes on without a supervisor: dropping would kill it.
+                std::mem::forget(process);
+                Err(error)
+            }
+        }
     }
 
     fn register(&self, id: InstanceId, registry: &Registry) -> io::Result<()> {
