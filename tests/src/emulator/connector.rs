@@ -16,7 +16,7 @@ use super::error::{Error, Result, system};
 use super::guest::Device;
 
 /// How long a device may take to stop its rings when it is removed.
-const STOP_LIMIT: Duration = Duration::from_millis(500);
+const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 enum Command {
     Attach(Arc<Device>),
