@@ -187,8 +187,8 @@ fn a_standby_that_dies_or_hangs_is_replaced() {
         rig.no_fault(B, phase);
         let failure = outcome.expect_err("the standby is of no use");
         assert!(!failure.traffic_affected, "{phase} {what}: {failure:?}");
-        assert_eq!(rig.status().active, Some(A), "{}", rig.log());
-        rig.wait_for_spare();
+        // The lanes may have let go for the word that is revoked: then a takes them again.
+        assert_eq!(rig.wait_for_spare().active, Some(A), "{}", rig.log());
         assert_ne!(rig.pid_of(B), pid);
         assert!(!runs(pid));
     }
