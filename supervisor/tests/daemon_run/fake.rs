@@ -319,13 +319,15 @@ fn run_lane(id: InstanceId, ledger: &Ledger, contends: &AtomicBool, tell: &Sende
         if tell.send(LaneEvent::LetGo { next }).is_err() {
             return;
         }
-        wait_for_successor(ledger, next);
+        wait_for_successor(ledger, term);
     }
 }
 
-fn wait_for_successor(ledger: &Ledger, next: Term) {
+/// Until the term is over, its release is revoked, or it took too long.
+fn wait_for_successor(ledger: &Ledger, term: Term) {
     let deadline = Instant::now() + BEFORE_TAKING_BACK;
-    while ledger.handover().term() < next && Instant::now() < deadline {
+    let handover = ledger.handover();
+    while handover.term() == term && handover.must_release(term) && Instant::now() < deadline {
         sleep(PAUSE);
     }
 }
