@@ -299,9 +299,9 @@ impl VhostPort {
             Ending::Trouble(what) => Some(format!("port {}: {what}", self.config.name)),
         };
         backend.apply(self.id(), None);
-        // Whoever still has a copy of the device has an old one.
-        backend.note(self.id(), Handled::all(link.newest().state.revision + 1));
         backend.gone(self.id(), trouble);
+        // Whoever has not heard of it yet has an old copy.
+        backend.note(self.id(), Handled::all(link.newest().state.revision + 1));
         let _ = shutdown(link.socket(), Shutdown::Both); // fails only when the front end has left
         self.forget(&link);
         self.pending = !self.serving;

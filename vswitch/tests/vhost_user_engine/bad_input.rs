@@ -22,8 +22,8 @@ fn negotiated() -> (Host, FrontEnd, Listener) {
 fn assert_closed(mut host: Host, mut front_end: FrontEnd, listener: &Listener, reason: &str) {
     host.run();
     assert!(front_end.is_closed(), "{:?}", host.backend.calls);
-    let Some(Call::Gone(Some(trouble))) = host.backend.calls.last() else {
-        panic!("{:?}", host.backend.calls.last());
+    let Some(Call::Gone(Some(trouble))) = host.backend.last_end() else {
+        panic!("{:?}", host.backend.last_end());
     };
     assert!(
         trouble.contains("vm1") && trouble.contains(reason),
@@ -149,7 +149,7 @@ fn half_a_message_and_a_hang_up_is_a_hang_up() {
         drop(front_end);
         host.run();
         assert_eq!(
-            host.backend.calls.last(),
+            host.backend.last_end(),
             Some(&Call::Gone(None)),
             "{length} bytes"
         );
@@ -297,4 +297,20 @@ fn a_flood_is_handled_in_rounds() {
         .count();
     assert!(all > handled, "{handled} of {all}");
     assert_eq!(host.port.next_deadline(), None);
+}
+
+/// An fd that blocks when it is full would stop the lane that signals.
+#[test]
+fn event_fds_do_not_block() {
+    const SET_VRING_CALL: u32 = 13;
+    const SET_VRING_ERR: u32 = 14;
+    let (mut host, mut front_end, _listener) = negotiated();
+    for code in [SET_VRING_CALL, SET_VRING_ERR] {
+        let (full, event) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let message = Message::number(code, 0).with_fd(event.try_clone().unwrap());
+        host.exchange(&mut front_end, &message);
+        let flags = rustix::fs::fcntl_getfl(&event).unwrap();
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK), "{code}");
+        drop(full);
+    }
 }

@@ -25,6 +25,8 @@ struct Course {
 struct Pair {
     listener: Listener,
     serving: Host,
+    /// Troubles that the dead had told of.
+    told: Vec<String>,
 }
 
 impl Pair {
@@ -32,12 +34,19 @@ impl Pair {
         let listener = Listener::new();
         let mut serving = Host::server(&listener);
         serving.serve(true);
-        Self { listener, serving }
+        let told = Vec::new();
+        Self {
+            listener,
+            serving,
+            told,
+        }
     }
 
     /// The serving instance is dead; its successor begins with what survives, and dies after
     /// `fuse` calls.
     fn succeed(&mut self, fuse: Option<usize>) {
+        let troubles = self.serving.backend.troubles();
+        self.told.extend(troubles.into_iter().map(str::to_owned));
         let world = std::mem::take(&mut self.serving.backend.world);
         self.serving = Host::server(&self.listener);
         self.serving.backend.world = world;
@@ -113,14 +122,9 @@ fn disturbed(messages: Vec<Message>, first: usize, second: Option<usize>) -> Dis
         }
         let answer = front_end.answer();
         if front_end.is_closed() {
-            let troubles = pair
-                .serving
-                .backend
-                .troubles()
-                .iter()
-                .map(|t| (*t).to_owned())
-                .collect();
-            return Disturbed::Closed(message, troubles);
+            let troubles = pair.serving.backend.troubles();
+            pair.told.extend(troubles.into_iter().map(str::to_owned));
+            return Disturbed::Closed(message, pair.told);
         }
         assert_eq!(
             answer.is_some(),

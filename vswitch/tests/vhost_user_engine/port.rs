@@ -201,7 +201,7 @@ fn a_hang_up_during_a_handover_is_noticed_after_it() {
     std::mem::swap(&mut host.backend.world, &mut standby.backend.world);
     standby.serve(true);
     standby.run();
-    assert_eq!(standby.backend.calls.last(), Some(&Call::Gone(None)));
+    assert_eq!(standby.backend.last_end(), Some(&Call::Gone(None)));
 }
 
 fn running() -> (Host, Device, Listener, crate::support::front_end::FrontEnd) {
@@ -303,4 +303,19 @@ fn the_lanes_keep_the_memory_when_other_things_change() {
     host.exchange(&mut front_end, &Message::number(39, 7));
     let after = host.backend.memory.clone().expect("memory");
     assert!(std::sync::Arc::ptr_eq(&before, &after));
+}
+
+/// So that a successor which has not heard of a connection's end knows its copy for an old one.
+#[test]
+fn revisions_go_on_from_one_connection_to_the_next() {
+    const SET_OWNER: u32 = 3;
+    let (mut host, mut front_end, listener) = Host::with_front_end();
+    host.exchange(&mut front_end, &Message::empty(SET_OWNER));
+    let before = host.state().revision;
+    drop(front_end);
+    host.run_until(|host| host.backend.world.vault.is_none());
+    assert!(host.backend.world.handled.revision > before);
+    let _second = listener.connect();
+    host.run_until(|host| host.backend.world.vault.is_some());
+    assert!(host.state().revision > before + 1);
 }

@@ -5,7 +5,8 @@ use crate::ring::{Frame, Pushed, Ring, RingError, Segment, feature};
 use proptest::prelude::*;
 use std::ptr::NonNull;
 use vhost_transfer::device::{RingFds, RingState, SocketMode};
-use vhost_transfer::{DeviceState, PortId};
+use vhost_transfer::ledger::Predecessor;
+use vhost_transfer::{DeviceState, PortId, Term};
 
 const MODERN: u64 = feature::VERSION_1;
 
@@ -184,4 +185,15 @@ proptest! {
         receiver.ring.flush(&mut receiver.cursor, &receiver.slot);
         prop_assert!(receiver.used_index() <= SIZE);
     }
+}
+
+/// Of a device that another instance has changed; only the first poll of the next term looks again.
+#[test]
+fn a_ring_that_is_to_be_left_alone_is_not_touched() {
+    let mut driver = with_chain(&[(BUFFERS, 12, 0, 0)]);
+    driver.cursor.leave_alone(Term(2), RingError::Stale);
+    assert_eq!(driver.take_all(), []);
+    assert_eq!((driver.used_index(), driver.errors()), (0, 0));
+    driver.begin(Term(3), Predecessor::Died);
+    assert_eq!(driver.take_all().len(), 1);
 }

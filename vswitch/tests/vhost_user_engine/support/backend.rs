@@ -94,6 +94,12 @@ impl Recorder {
         self.calls.push(call);
     }
 
+    /// How the last connection ended.
+    pub(crate) fn last_end(&self) -> Option<&Call> {
+        let ends = |call: &&Call| matches!(call, Call::Gone(_));
+        self.calls.iter().rfind(ends)
+    }
+
     pub(crate) fn troubles(&self) -> Vec<&str> {
         self.calls
             .iter()
