@@ -72,7 +72,9 @@ impl Instance {
     /// ones. In a handover the NIC may be steered here already; once a lane has its lock it is.
     pub(super) fn discard_strays(&self) {
         let shared = &self.host.lanes.shared;
-        if self.stance == Stance::Standby && !shared.alert.load(Acquire) && shared.gate.is_empty() {
+        // Lanes that have let go, and that nobody has succeeded, take their uplink back as it is.
+        let is_succeeded = self.let_go_in != Some(shared.ledger.handover().term());
+        if self.stance == Stance::Standby && is_succeeded && !shared.alert.load(Acquire) {
             discard_uplink(shared);
         }
     }
@@ -249,6 +251,7 @@ impl Instance {
         self.signals.forget();
         self.serve_ports(false);
         self.stance = Stance::Standby;
+        self.let_go_in = Some(term);
         self.host.lanes.shared.alert.store(false, Release);
         self.host.say(FromInstance::Released(Released {
             term: term.next(),

@@ -20,7 +20,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use vhost_transfer::lifeline::{LifelineError, Received};
 use vhost_transfer::message::{Fatal, FromInstance};
-use vhost_transfer::{InstanceId, Lifeline, PortId};
+use vhost_transfer::{InstanceId, Lifeline, PortId, Term};
 
 /// Tokens of the loop itself; those from port 1 on are the ports'.
 pub(super) mod tokens {
@@ -47,6 +47,8 @@ pub(super) struct Instance {
     pub(super) host: Host,
     pub(super) ports: BTreeMap<PortId, VhostPort>,
     pub(super) stance: Stance,
+    /// The last term of its lanes.
+    pub(super) let_go_in: Option<Term>,
     pub(super) guardian: Guardian,
     pub(super) signals: Signals,
     pub(super) poll: Poll,
@@ -79,6 +81,7 @@ impl Instance {
             host,
             ports: BTreeMap::new(),
             stance: Stance::Warm,
+            let_go_in: None,
             guardian: Guardian::present(rejoin_at),
             signals: Signals::default(),
             poll,
