@@ -95,15 +95,12 @@ impl Daemon {
     /// In a handover packets wait from here to the release word, and it was verified before; else
     /// it is verified now.
     fn steer(&mut self, id: InstanceId) -> Result<(), String> {
+        let outcome = self.steering.steer(side(id));
+        outcome.map_err(|error| error.to_string())?;
         let in_handover = self
             .policy
             .handover()
             .is_some_and(|handover| handover.phase == Phase::Steering);
-        if in_handover {
-            self.begin_to_count_stray(id);
-        }
-        let outcome = self.steering.steer(side(id));
-        outcome.map_err(|error| error.to_string())?;
         if in_handover {
             return Ok(());
         }
@@ -130,8 +127,9 @@ impl Daemon {
         self.running = false;
     }
 
-    /// From now on the NIC delivers nothing to `id` that is not lost should it die.
-    fn begin_to_count_stray(&mut self, id: InstanceId) {
+    /// From now on the NIC delivers nothing to `id` that is not lost should it die. In a handover this
+    /// question to the NIC would take longer than all the rest.
+    pub(super) fn begin_to_count_stray(&mut self, id: InstanceId) {
         self.delivered_before[id as usize] = self.steering.delivered(side(id));
     }
 
