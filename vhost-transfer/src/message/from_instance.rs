@@ -51,8 +51,8 @@ pub enum FromInstance {
     #[n(13)]
     Aborted(#[n(0)] Aborted),
     /// The first message to a supervisor that has not started this instance. Comes with the
-    /// ledger's fd. [`Self::Port`] follows for each port and, from the active one,
-    /// [`Self::Device`] for each device; then [`Self::Rejoined`].
+    /// ledger's fd. [`Self::Port`] follows for each port and [`Self::Device`] for each device; the
+    /// active one's count, a standby's if there is no active one. Then [`Self::Rejoined`].
     #[n(14)]
     Rejoin(#[n(0)] Rejoin),
     /// A port that this instance has. In server mode it comes with the listening socket.
