@@ -151,11 +151,17 @@ fn live_through(rig: &Rig, case: Case) {
         }
     }
     assert_eq!(rig.faults().unwrap(), "", "{case:?} never came to pass");
-    wait_until(|| {
+    let moved = wait_until(|| {
         supervisor
             .status()
             .is_ok_and(|status| status["active"] != active)
     });
+    let status = supervisor.status();
+    assert!(
+        moved,
+        "{case:?}: {active} is active still: {status:?}\n{}",
+        supervisor.log()
+    );
 }
 
 /// Comes back when traffic flows.
@@ -176,12 +182,13 @@ fn start(rig: &Rig, case: Case) -> Running {
     up.unwrap_or_else(|error| panic!("{case:?}: {error}\n{}", log()));
     let flowing = running.start_flows(PATIENCE);
     flowing.unwrap_or_else(|error| panic!("{case:?}: {error}\n{}", log()));
-    wait_until(|| {
+    let arrived = wait_until(|| {
         running
             .flows()
             .iter()
             .all(|flow| flow.counters.received.get() > 0)
     });
+    assert!(arrived, "{case:?}: a flow does not arrive\n{}", log());
     running
 }
 
@@ -201,10 +208,14 @@ impl Case {
     }
 }
 
-fn wait_until(done: impl Fn() -> bool) {
+/// Whether it was done in time.
+fn wait_until(done: impl Fn() -> bool) -> bool {
     let until = Instant::now() + PATIENCE;
     while !done() {
-        assert!(Instant::now() < until, "nothing happens");
+        if Instant::now() > until {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
+    true
 }

@@ -25,8 +25,8 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The back end closed the connection while a reply was awaited.
-    #[error("the back end closed the connection while {request} was waiting for its reply")]
+    /// The back end closed the connection before a request was sent or answered.
+    #[error("the back end closed the connection before it answered {request}")]
     Closed {
         /// The request that was not answered.
         request: Request,

@@ -147,7 +147,7 @@ impl FrontEnd {
     ) -> Result<()> {
         let header = wire::header(request, flags, payload.len() as u32);
         self.send_raw(&[&header, payload].concat(), fds)
-            .map_err(system(format!("send {request}")))
+            .map_err(|source| send_error(request, source))
     }
 
     /// Sends any bytes with any descriptors; the header too is the caller's.
@@ -222,6 +222,16 @@ impl FrontEnd {
             what: format!("receive the reply to {request}"),
             source,
         }
+    }
+}
+
+fn send_error(request: Request, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::BrokenPipe {
+        return Error::Closed { request };
+    }
+    Error::System {
+        what: format!("send {request}"),
+        source,
     }
 }
 

@@ -84,6 +84,10 @@ fn silence_and_hang_up_are_told_apart() {
     drop(stream);
     let closed = front_end.receive(Request::GET_FEATURES).unwrap_err();
     assert!(matches!(closed, Error::Closed { .. }), "{closed}");
+    let unsent = front_end
+        .request(Request::GET_FEATURES, &[], &[])
+        .unwrap_err();
+    assert!(matches!(unsent, Error::Closed { .. }), "{unsent}");
 }
 
 #[test]
