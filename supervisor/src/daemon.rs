@@ -43,6 +43,7 @@ use event_log::EventLog;
 use fate::Fates;
 use history::History;
 use mio::{Poll, Token};
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use observe::{Lives, Moving};
 use ports::Ports;
 use process::Process;
@@ -137,6 +138,16 @@ mod tokens {
     }
 }
 
+/// A supervisor that must read its code from a busy disk steers late.
+fn lock_memory() {
+    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
+        console::say(format_args!(
+            "memory is not locked ({error}), and a busy disk may make a failover slow: give the \
+             service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
+        ));
+    }
+}
+
 impl Daemon {
     fn new(config: Config) -> Result<Self, DaemonError> {
         let runtime = RuntimeDir::claim(&config.supervisor.runtime_dir)?;
@@ -158,6 +169,7 @@ impl Daemon {
         }
         adopt::require_same_lanes(&adopted, &config)?;
         let ledger = ledger_of(&adopted)?;
+        lock_memory();
         let mut daemon = Self {
             policy: State::new(limits(&config)),
             running: true,

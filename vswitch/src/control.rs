@@ -28,9 +28,6 @@ pub enum ControlError {
     /// It could not be started.
     #[error(transparent)]
     Startup(#[from] startup::StartupError),
-    /// The lanes cannot be used any more.
-    #[error(transparent)]
-    Lane(#[from] crate::lane::LaneError),
     /// A lane gave up.
     #[error("{0}: this instance leaves so that the other one takes over")]
     LaneFailed(&'static str),

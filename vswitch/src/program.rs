@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
 }
 
 /// That nobody reads it is no reason to panic.
-fn say(what: impl Display) {
+pub(crate) fn say(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
 

@@ -1,10 +1,10 @@
 //! What the vhost ports need of their surroundings: the vault above, the lanes beneath.
 
 use super::{fault, rarp};
-use crate::lane::{Injection, LaneError, LaneSet, monotonic_ns};
+use crate::lane::{Injection, LaneSet, monotonic_ns};
 use crate::memory::GuestMemory;
 use crate::port::{Backend, Handled, Step};
-use crate::switch::{Plan, VhostView};
+use crate::switch::VhostView;
 use nix::unistd::gettid;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -24,14 +24,7 @@ pub(super) struct Host {
     pub(super) lanes: LaneSet,
     /// The newest device that the lanes were given, to stop one ring of it.
     applied: BTreeMap<PortId, (Device, Arc<GuestMemory>)>,
-    broken: Option<HostError>,
-}
-
-/// After one of these the instance cannot go on.
-#[derive(Debug)]
-pub(super) enum HostError {
-    Lifeline(LifelineError),
-    Lane(LaneError),
+    broken: Option<LifelineError>,
 }
 
 impl Host {
@@ -72,7 +65,9 @@ impl Host {
     fn say_with(&mut self, message: FromInstance, fds: &[BorrowedFd<'_>]) {
         if let Some(lifeline) = &mut self.lifeline {
             let outcome = lifeline.send(&message, fds);
-            self.keep(outcome.map_err(HostError::Lifeline));
+            if let Err(error) = outcome {
+                self.broken.get_or_insert(error);
+            }
         }
     }
 
@@ -90,9 +85,7 @@ impl Host {
 
     /// There is no supervisor any more.
     pub(super) fn lose_lifeline(&mut self) -> Option<Lifeline> {
-        if matches!(self.broken, Some(HostError::Lifeline(_))) {
-            self.broken = None;
-        }
+        self.broken = None;
         self.lifeline.take()
     }
 
@@ -102,7 +95,7 @@ impl Host {
     }
 
     /// The first error since the last look.
-    pub(super) fn take_error(&mut self) -> Option<HostError> {
+    pub(super) fn take_error(&mut self) -> Option<LifelineError> {
         self.broken.take()
     }
 
@@ -121,17 +114,6 @@ impl Host {
             view.signal_calls();
         }
         self.serves(PortId::UPLINK);
-    }
-
-    fn change_plan(&mut self, change: impl FnOnce(&Plan) -> Plan) {
-        let outcome = self.lanes.change_plan(change);
-        self.keep(outcome.map_err(HostError::Lane));
-    }
-
-    fn keep(&mut self, outcome: Result<(), HostError>) {
-        if let Err(error) = outcome {
-            self.broken.get_or_insert(error);
-        }
     }
 }
 
@@ -180,7 +162,7 @@ impl Backend for Host {
             );
             None
         });
-        self.change_plan(|plan| plan.with(port, view));
+        self.lanes.change_plan(|plan| plan.with(port, view));
         match device {
             Some((device, memory)) => {
                 let device = Device {

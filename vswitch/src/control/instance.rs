@@ -3,7 +3,7 @@
 use super::ControlError;
 use super::fault;
 use super::handover::Stance;
-use super::host::{Host, HostError};
+use super::host::Host;
 use super::orphan::Guardian;
 use super::signals::Signals;
 use super::startup::Started;
@@ -187,11 +187,9 @@ impl Instance {
     }
 
     fn check_host(&mut self) -> Result<(), ControlError> {
-        match self.host.take_error() {
-            None => Ok(()),
-            Some(HostError::Lifeline(error)) => Err(error.into()),
-            Some(HostError::Lane(error)) => Err(error.into()),
-        }
+        self.host
+            .take_error()
+            .map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// The connections live on in the vault and in the other instance.

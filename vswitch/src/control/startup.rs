@@ -5,8 +5,10 @@ use crate::dpdk::{
     DpdkError, Eal, EalConfig, LogLevel, Memory, Mempool, MempoolConfig, Uplink, UplinkConfig,
 };
 use crate::lane::{LaneError, LaneEvent, LaneSet, Shared, SharedParts};
+use crate::program::say;
 use crate::switch::UplinkPort;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -112,6 +114,8 @@ impl Started {
         });
         let lanes = LaneSet::start(&eal, shared, &setup.lane_cpus)?;
         clock.lap("lanes");
+        lock_memory();
+        clock.lap("memory lock");
         let uplink_mac = uplink.as_ref().map(Uplink::mac).transpose()?;
         lifeline.send(
             &FromInstance::Warm(Warm {
@@ -222,6 +226,17 @@ fn eal_config(setup: &Setup) -> EalConfig {
 /// A PCI address begins with a number, the name of a virtual device does not.
 fn is_pci(devargs: &str) -> bool {
     devargs.starts_with(|c: char| c.is_ascii_hexdigit()) && devargs.contains(':')
+}
+
+/// Keeps what is mapped so far, before any guest's memory is, in memory: its code above all. A
+/// lane that must read its code from a busy disk stands still for so long that it is taken to hang.
+fn lock_memory() {
+    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
+        say(format_args!(
+            "vswitch: memory is not locked ({error}), and a busy disk may stop lanes: give the \
+             service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
+        ));
+    }
 }
 
 fn open_uplink(
