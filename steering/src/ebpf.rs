@@ -20,6 +20,7 @@ use serde::Deserialize;
 use self::devices::Devices;
 use self::program::{Loaded, Target};
 use crate::config::duration;
+use crate::netdev::Ports;
 use crate::{Contract, Side, Steering, SteeringError};
 
 /// `[steering]` with `backend = "ebpf"`.
@@ -39,16 +40,6 @@ pub struct EbpfConfig {
 /// five times the longest that was measured on veth, see `docs/steering.md`.
 fn default_in_flight() -> Duration {
     Duration::from_micros(20)
-}
-
-/// A network device for each side: the host ends of two veth pairs, or two taps.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ports {
-    /// Leads to instance `a`.
-    pub a: String,
-    /// Leads to instance `b`.
-    pub b: String,
 }
 
 /// The installed software NIC.

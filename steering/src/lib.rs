@@ -16,14 +16,16 @@ mod command;
 mod config;
 mod ebpf;
 mod error;
+mod netdev;
 mod netlink;
 mod none;
 mod side;
 
 pub use command::{CommandConfig, CommandError};
 pub use config::SteeringConfig;
-pub use ebpf::{Doing, EbpfConfig, EbpfError, Ports};
+pub use ebpf::{Doing, EbpfConfig, EbpfError};
 pub use error::SteeringError;
+pub use netdev::{NetdevError, Ports};
 pub use side::Side;
 
 use std::fmt::Debug;

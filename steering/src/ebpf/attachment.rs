@@ -2,10 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use super::devices::Netdev;
 use super::error::{Doing, EbpfError};
 use super::label::{Label, Role, is_ours};
 use super::program::Program;
+use crate::netdev::{Netdev, NetdevError};
 use crate::netlink::Netlink;
 use crate::netlink::tc::{Filter, Hook, Place};
 
@@ -102,9 +102,7 @@ fn is_live(netlink: &Netlink, role: Role) -> Result<bool, EbpfError> {
     match role {
         Role::Nic => Ok(true),
         Role::PortOf(nic) => {
-            let link = netlink
-                .link_by_index(nic)
-                .map_err(Doing::FindDevices.failed())?;
+            let link = netlink.link_by_index(nic).map_err(NetdevError::unknown)?;
             Ok(link.is_some())
         }
     }

@@ -8,17 +8,9 @@ use super::error::{Doing, EbpfError};
 use super::label::Role;
 use super::program::Program;
 use crate::Side;
+use crate::netdev::{Netdev, NetdevError};
 use crate::netlink::Netlink;
 use crate::netlink::changes::Changes;
-
-/// A configured network device that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Netdev {
-    /// Its key in the configuration.
-    pub(super) key: &'static str,
-    pub(super) name: String,
-    pub(super) index: u32,
-}
 
 /// The NIC and the ports, in the network namespace in which they were found.
 #[derive(Debug)]
@@ -36,16 +28,11 @@ impl Devices {
     pub(super) fn find(config: &EbpfConfig) -> Result<Self, EbpfError> {
         let netlink = Netlink::open().map_err(Doing::OpenNetlink.failed())?;
         let changes = Changes::open().map_err(Doing::OpenNetlink.failed())?;
-        let nic = find(&netlink, "nic", &config.nic)?;
-        let a = find(&netlink, "ports.a", &config.ports.a)?;
-        let b = find(&netlink, "ports.b", &config.ports.b)?;
+        let nic = Netdev::find(&netlink, "nic", &config.nic)?;
+        let a = Netdev::find(&netlink, "ports.a", &config.ports.a)?;
+        let b = Netdev::find(&netlink, "ports.b", &config.ports.b)?;
         for (one, other) in [(&nic, &a), (&nic, &b), (&a, &b)] {
-            if one.index == other.index {
-                return Err(EbpfError::Same {
-                    keys: [one.key, other.key],
-                    name: one.name.clone(),
-                });
-            }
+            one.must_differ(other)?;
         }
         Ok(Self {
             netlink,
@@ -81,7 +68,7 @@ impl Devices {
         let link = self
             .netlink
             .link_by_index(index)
-            .map_err(Doing::FindDevices.failed())?;
+            .map_err(NetdevError::unknown)?;
         Ok(link.map(|link| link.name))
     }
 
@@ -116,7 +103,7 @@ impl Devices {
         device: &Netdev,
         is_attached: impl FnOnce(&Netdev) -> Result<bool, EbpfError>,
     ) -> Result<(), EbpfError> {
-        let now = find(&self.netlink, device.key, &device.name)?;
+        let now = Netdev::find(&self.netlink, device.key, &device.name)?;
         if now == *device && is_attached(device)? {
             return Ok(());
         }
@@ -136,21 +123,5 @@ impl Devices {
 
     fn port_role(&self) -> Role {
         Role::PortOf(self.nic.index)
-    }
-}
-
-fn find(netlink: &Netlink, key: &'static str, name: &str) -> Result<Netdev, EbpfError> {
-    let name = name.to_owned();
-    match netlink
-        .link_by_name(&name)
-        .map_err(Doing::FindDevices.failed())?
-    {
-        None => Err(EbpfError::Missing { key, name }),
-        Some(link) if !link.up => Err(EbpfError::Down { key, name }),
-        Some(link) => Ok(Netdev {
-            key,
-            name,
-            index: link.index,
-        }),
     }
 }

@@ -3,41 +3,14 @@
 use std::error::Error;
 use std::{fmt, io, iter};
 
+use crate::netdev::NetdevError;
+
 /// The software NIC could not be installed, moved or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum EbpfError {
-    /// A configured device does not exist.
-    #[error(
-        "steering.{key}: there is no network device `{name}` in this network namespace; \
-         create it, or correct the name"
-    )]
-    Missing {
-        /// The key in the configuration.
-        key: &'static str,
-        /// The device.
-        name: String,
-    },
-    /// A configured device is down.
-    #[error(
-        "steering.{key}: the network device `{name}` is down; set it up: ip link set {name} up"
-    )]
-    Down {
-        /// The key in the configuration.
-        key: &'static str,
-        /// The device.
-        name: String,
-    },
-    /// One device has two parts.
-    #[error(
-        "steering.{} and steering.{}: both are the network device `{name}`; name two devices",
-        keys[0], keys[1]
-    )]
-    Same {
-        /// The two keys in the configuration.
-        keys: [&'static str; 2],
-        /// The device.
-        name: String,
-    },
+    /// A configured device cannot be used.
+    #[error(transparent)]
+    Netdev(#[from] NetdevError),
     /// The NIC serves a pair with other ports.
     #[error(
         "steering.nic: `{nic}` already delivers to the port `{port}`, which is not in this place of \
@@ -121,8 +94,6 @@ pub enum EbpfError {
 pub enum Doing {
     /// A netlink socket.
     OpenNetlink,
-    /// A question for network devices.
-    FindDevices,
     /// A question for the filters of a device.
     ListFilters(String),
     /// A filter and its qdisc on a device.
@@ -163,7 +134,7 @@ impl Doing {
             Doing::Attach(_) | Doing::Detach(_) => "CAP_NET_ADMIN",
             Doing::Load | Doing::ReadMap | Doing::WriteMap => "CAP_BPF and CAP_NET_ADMIN",
             Doing::TakeOver => "CAP_SYS_ADMIN (only to take over from an earlier process)",
-            Doing::OpenNetlink | Doing::FindDevices | Doing::ListFilters(_) => {
+            Doing::OpenNetlink | Doing::ListFilters(_) => {
                 "netlink sockets (does a seccomp filter or RestrictAddressFamilies= forbid them?)"
             }
         }
@@ -174,7 +145,6 @@ impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Doing::OpenNetlink => f.write_str("open a netlink socket"),
-            Doing::FindDevices => f.write_str("look up network devices"),
             Doing::ListFilters(device) => write!(f, "list the tc filters of `{device}`"),
             Doing::Attach(device) => write!(
                 f,
