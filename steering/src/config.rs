@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::bridge_fdb::{BridgeFdb, BridgeFdbConfig};
 use crate::command::{Command, CommandConfig};
 use crate::ebpf::{Ebpf, EbpfConfig};
 use crate::none::Nowhere;
@@ -17,6 +18,8 @@ pub enum SteeringConfig {
     None {},
     /// `backend = "ebpf"`: the software NIC.
     Ebpf(EbpfConfig),
+    /// `backend = "bridge-fdb"`: two ports of a Linux bridge.
+    BridgeFdb(BridgeFdbConfig),
     /// `backend = "command"`: the operator's own program.
     Command(CommandConfig),
 }
@@ -31,6 +34,7 @@ impl SteeringConfig {
         Ok(match self {
             Self::None {} => Box::new(Nowhere::default()),
             Self::Ebpf(config) => Box::new(Ebpf::open(config)?),
+            Self::BridgeFdb(config) => Box::new(BridgeFdb::open(config)?),
             Self::Command(config) => Box::new(Command::open(config)?),
         })
     }

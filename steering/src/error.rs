@@ -1,5 +1,6 @@
 //! What can go wrong, whichever the backend.
 
+use crate::bridge_fdb::BridgeError;
 use crate::command::CommandError;
 use crate::ebpf::EbpfError;
 
@@ -9,6 +10,9 @@ pub enum SteeringError {
     /// In the backend `ebpf`.
     #[error(transparent)]
     Ebpf(#[from] EbpfError),
+    /// In the backend `bridge-fdb`.
+    #[error(transparent)]
+    BridgeFdb(#[from] BridgeError),
     /// In the backend `command`.
     #[error(transparent)]
     Command(#[from] CommandError),

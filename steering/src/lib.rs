@@ -7,11 +7,13 @@
 //! | --- | --- | --- |
 //! | `none` | nothing | a host without an uplink |
 //! | `ebpf` | a netdev's traffic between two netdevs, by one write to a BPF map | `CAP_NET_ADMIN`, `CAP_BPF` |
+//! | `bridge-fdb` | what a Linux bridge delivers to one of its ports, address by address | `CAP_NET_ADMIN` |
 //! | `command` | whatever the operator's program moves | the program |
 //!
 //! Dropping a backend leaves the traffic as it is, so that a supervisor may end, or die, and the next
 //! one takes over. [`Steering::close`] gives back what was found.
 
+mod bridge_fdb;
 mod command;
 mod config;
 mod ebpf;
@@ -21,6 +23,7 @@ mod netlink;
 mod none;
 mod side;
 
+pub use bridge_fdb::{BridgeDoing, BridgeError, BridgeFdbConfig};
 pub use command::{CommandConfig, CommandError};
 pub use config::SteeringConfig;
 pub use ebpf::{Doing, EbpfConfig, EbpfError};

@@ -1,6 +1,8 @@
 //! Requests to rtnetlink and their answers. Source: Linux `Documentation/userspace-api/netlink/intro.rst`.
 
+pub(crate) mod bridge;
 pub(crate) mod changes;
+pub(crate) mod fdb;
 pub(crate) mod link;
 pub(crate) mod tc;
 

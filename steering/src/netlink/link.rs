@@ -43,7 +43,7 @@ impl Netlink {
         Ok(self.answer(question)?.and_then(as_link))
     }
 
-    fn answer(&self, question: LinkMessage) -> io::Result<Option<LinkMessage>> {
+    pub(super) fn answer(&self, question: LinkMessage) -> io::Result<Option<LinkMessage>> {
         match self.get(RouteNetlinkMessage::GetLink(question)) {
             Ok(answers) => Ok(answers.into_iter().find_map(as_answer)),
             Err(error) if is_no_device(&error) => Ok(None),

@@ -11,6 +11,10 @@ use nix::libc;
 const ETHERTYPE: u16 = 0x88b5;
 const LENGTH: usize = 64;
 const NUMBER_AT: usize = 14;
+/// Who is behind the instances, and who is on the wire.
+pub(crate) const GUEST: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub(crate) const OUTSIDE: [u8; 6] = [2, 0, 0, 0, 0, 2];
+pub(crate) const EVERYBODY: [u8; 6] = [0xff; 6];
 
 /// A packet socket on one device, for numbered frames only.
 pub(crate) struct Socket(OwnedFd);
@@ -66,11 +70,21 @@ impl Socket {
         );
     }
 
-    /// Sends frame `number`; `false`: the kernel has no room for it now.
+    /// Sends frame `number` to the guest; `false`: the kernel has no room for it now.
     pub(crate) fn send(&self, number: u64) -> bool {
+        self.send_to(GUEST, OUTSIDE, number)
+    }
+
+    /// The guest says that it is here.
+    pub(crate) fn announce(&self) {
+        assert!(self.send_to(EVERYBODY, GUEST, 0));
+    }
+
+    /// Sends frame `number` from and to whom it may be.
+    pub(crate) fn send_to(&self, to: [u8; 6], from: [u8; 6], number: u64) -> bool {
         let mut frame = [0u8; LENGTH];
-        frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
-        frame[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 2]);
+        frame[..6].copy_from_slice(&to);
+        frame[6..12].copy_from_slice(&from);
         frame[12..14].copy_from_slice(&ETHERTYPE.to_be_bytes());
         frame[NUMBER_AT..NUMBER_AT + 8].copy_from_slice(&number.to_be_bytes());
         let pointer = frame.as_ptr().cast();

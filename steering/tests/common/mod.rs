@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod frames;
+pub(crate) mod load;
 
 use std::process::Command;
 use std::thread;
@@ -29,6 +30,19 @@ pub(crate) fn with_rig(test: impl FnOnce() + Send + 'static) {
         veth("wire", "nic0");
         veth("vf0", "vf0i");
         veth("vf1", "vf1i");
+        test();
+    });
+}
+
+/// As [`in_namespace`], with the bridge `br0`: its ports are `nic0`, whose cable is `wire`, and `vf0`
+/// and `vf1`, which lead to `vf0i` and `vf1i`.
+pub(crate) fn with_bridge(test: impl FnOnce() + Send + 'static) {
+    with_rig(|| {
+        sh("ip link add br0 type bridge mcast_snooping 1");
+        sh("ip link set br0 up");
+        for port in ["nic0", "vf0", "vf1"] {
+            sh(&format!("ip link set {port} master br0"));
+        }
         test();
     });
 }
@@ -71,6 +85,21 @@ pub(crate) fn parse(toml: &str) -> SteeringConfig {
 /// Opens the rig's backend, which must succeed.
 pub(crate) fn open() -> Box<dyn Steering> {
     config().open().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The configuration of the bridge's rig.
+pub(crate) fn bridge_config() -> SteeringConfig {
+    parse(
+        r#"backend = "bridge-fdb"
+ports = { a = "vf0", b = "vf1" }"#,
+    )
+}
+
+/// Opens the bridge, which must succeed.
+pub(crate) fn open_bridge() -> Box<dyn Steering> {
+    bridge_config()
+        .open()
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// All that tc knows about the rig's devices.

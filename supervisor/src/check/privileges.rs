@@ -15,9 +15,18 @@ pub(super) fn check(findings: &mut Findings<'_>) {
 /// The capabilities that are needed, and what for.
 fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
     let mut wanted = Vec::new();
-    if matches!(config.steering, SteeringConfig::Ebpf(_)) {
-        wanted.push((Capability::CAP_NET_ADMIN, "to attach the steering program"));
-        wanted.push((Capability::CAP_BPF, "to load the steering program"));
+    match &config.steering {
+        SteeringConfig::None {} | SteeringConfig::Command(_) => {}
+        SteeringConfig::Ebpf(_) => {
+            wanted.push((Capability::CAP_NET_ADMIN, "to attach the steering program"));
+            wanted.push((Capability::CAP_BPF, "to load the steering program"));
+        }
+        SteeringConfig::BridgeFdb(_) => {
+            wanted.push((
+                Capability::CAP_NET_ADMIN,
+                "to move addresses between the bridge's ports",
+            ));
+        }
     }
     let uplinks = config.uplink.as_ref().map(|uplink| [&uplink.a, &uplink.b]);
     let devices: Vec<_> = uplinks

@@ -13,6 +13,10 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             findings.add("steering.ports.a", netdev(&ebpf.ports.a));
             findings.add("steering.ports.b", netdev(&ebpf.ports.b));
         }
+        SteeringConfig::BridgeFdb(bridge) => {
+            findings.add("steering.ports.a", netdev(&bridge.ports.a));
+            findings.add("steering.ports.b", netdev(&bridge.ports.b));
+        }
         SteeringConfig::Command(command) => {
             findings.add("steering.program", executable(&command.program));
         }

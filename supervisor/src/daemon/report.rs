@@ -87,6 +87,7 @@ impl Daemon {
         let backend = match self.config.steering {
             SteeringConfig::None {} => "none",
             SteeringConfig::Ebpf(_) => "ebpf",
+            SteeringConfig::BridgeFdb(_) => "bridge-fdb",
             SteeringConfig::Command(_) => "command",
         };
         let current = self.steering.current().ok().flatten();
