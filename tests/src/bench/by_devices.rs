@@ -7,6 +7,7 @@ use super::stage::Stage;
 use super::toll::Counts;
 use super::windows::{Void, Windows};
 use crate::statistics::Summary;
+use crate::terminal::Interrupt;
 use serde::Serialize;
 
 /// Promotes with so many devices.
@@ -33,11 +34,15 @@ pub struct DevicesReport {
 }
 
 /// One report for each different number of devices.
-pub(super) fn measure(options: &Options, instrument: usize) -> Result<Vec<DevicesReport>> {
+pub(super) fn measure(
+    options: &Options,
+    instrument: usize,
+    interrupt: &Interrupt,
+) -> Result<Vec<DevicesReport>> {
     let mut measured: Vec<(usize, Windows)> = vec![];
     for (round, &devices) in (1..).zip(options.devices()) {
         progress(&format!("{devices} devices"));
-        let stage = Stage::with_devices(instrument, devices)?;
+        let stage = Stage::with_devices(instrument, devices, interrupt)?;
         let windows = Windows::measure(&stage, options.runs_by_devices(), options.seed + round)?;
         match measured.iter_mut().find(|(number, _)| *number == devices) {
             Some((_, earlier)) => earlier.extend(windows),

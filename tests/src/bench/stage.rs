@@ -4,8 +4,8 @@ use super::error::{Error, Result};
 use super::toll::Toll;
 use crate::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Running, Window};
 use crate::rig::{Operator, Rig, RigConfig};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::terminal::Interrupt;
+use std::time::Duration;
 
 /// Frames a second of each flow.
 pub(crate) const RATE: u32 = 50_000;
@@ -14,7 +14,6 @@ const WIRE_SIZE: u16 = 64;
 const STALL_LIMIT: Duration = Duration::from_millis(90);
 /// How long anything may take that is waited for: 255 devices connect one by one.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Lines of the supervisor's log that an error quotes.
 const LOG_LINES: usize = 20;
 const WIRE: &str = "wire";
@@ -27,43 +26,60 @@ pub(crate) struct Stage {
     operator: Operator,
     rig: Rig,
     devices: usize,
+    interrupt: Interrupt,
 }
 
 impl Stage {
     /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink. The
     /// instrument runs on CPU `instrument`.
-    pub(crate) fn three_flows(instrument: usize) -> Result<Self> {
+    pub(crate) fn three_flows(instrument: usize, interrupt: &Interrupt) -> Result<Self> {
         let flows = [
             (FLOWS[0], "vm1", "vm2"),
             (FLOWS[1], WIRE, "vm2"),
             (FLOWS[2], "vm1", WIRE),
         ];
-        Self::start(instrument, RigConfig::guests(2), 2, 0, &flows)
+        let config = rig_of(2, RigConfig::DEATHS_ARE_USUAL);
+        Self::start(instrument, &config, 2, 0, &flows, interrupt)
     }
 
     /// One guest with a flow from the uplink and one to it, and `devices - 1` guests that only are
     /// there. The traffic is the same for any number of devices.
-    pub(crate) fn with_devices(instrument: usize, devices: usize) -> Result<Self> {
-        Self::with_memory(instrument, devices, 0)
+    pub(crate) fn with_devices(
+        instrument: usize,
+        devices: usize,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let config = rig_of(devices, RigConfig::DEATHS_ARE_USUAL);
+        Self::with_memory(instrument, &config, 0, interrupt)
     }
 
-    /// The same; the busy guest has so many bytes of memory at least, all of them touched.
-    pub(crate) fn with_memory(instrument: usize, devices: usize, memory: usize) -> Result<Self> {
+    /// The same, of any configuration; the busy guest has so many bytes of memory at least, all of them
+    /// touched.
+    pub(crate) fn with_memory(
+        instrument: usize,
+        config: &RigConfig,
+        memory: usize,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let flows = [(FLOWS[1], WIRE, "vm1"), (FLOWS[2], "vm1", WIRE)];
-        Self::start(instrument, RigConfig::guests(devices), 1, memory, &flows)
+        Self::start(instrument, config, 1, memory, &flows, interrupt)
     }
 
     /// The first `busy` of the guests carry flows, and have so much `memory`.
     fn start(
         instrument: usize,
-        config: RigConfig,
+        config: &RigConfig,
         busy: usize,
         memory: usize,
         flows: &[(&str, &str, &str)],
+        interrupt: &Interrupt,
     ) -> Result<Self> {
         let devices = config.ports;
-        let more = RigConfig::DEATHS_ARE_USUAL.to_owned();
-        let rig = Rig::start(&RigConfig { more, ..config })?;
+        let rig = Rig::start_without_waiting(config)?;
+        let operator = rig.operator();
+        if !interrupt.wait_until(PATIENCE, || operator.has_spare())? {
+            return Err(late(&rig, "no spare"));
+        }
         let mut plan = Plan::new().cpu(instrument).uplink(WIRE, rig.wire());
         for number in 1..=devices {
             let carries = number <= busy;
@@ -82,12 +98,12 @@ impl Stage {
         }
         let running = Instrument::start(plan)?;
         running.wait_for_links(PATIENCE)?;
-        let operator = rig.operator();
         let stage = Self {
             running,
             operator,
             rig,
             devices,
+            interrupt: interrupt.clone(),
         };
         stage.wait_for_spare()?;
         Ok(stage)
@@ -106,25 +122,11 @@ impl Stage {
     /// Waits until something is done.
     ///
     /// # Errors
-    /// [`Error::Late`] with what is `missing` then.
-    pub(crate) fn wait(&self, missing: &'static str, mut done: impl FnMut() -> bool) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while !done() {
-            if Instant::now() > until {
-                return Err(self.late(missing));
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
-    }
-
-    fn late(&self, missing: &'static str) -> Error {
-        let log = self.rig.supervisor().log();
-        let lines: Vec<&str> = log.lines().collect();
-        Error::Late {
-            missing,
-            limit: PATIENCE,
-            log: lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"),
+    /// [`Error::Late`] with what is `missing` then, [`Error::Interrupted`].
+    pub(crate) fn wait(&self, missing: &'static str, done: impl FnMut() -> bool) -> Result<()> {
+        match self.interrupt.wait_until(PATIENCE, done)? {
+            true => Ok(()),
+            false => Err(late(&self.rig, missing)),
         }
     }
 
@@ -169,5 +171,23 @@ impl Stage {
     /// Devices of all guests.
     pub(crate) fn devices(&self) -> usize {
         self.devices
+    }
+}
+
+/// So many guests, an uplink, and `more` configuration.
+pub(crate) fn rig_of(guests: usize, more: &str) -> RigConfig {
+    RigConfig {
+        more: more.to_owned(),
+        ..RigConfig::guests(guests)
+    }
+}
+
+fn late(rig: &Rig, missing: &'static str) -> Error {
+    let log = rig.supervisor().log();
+    let lines: Vec<&str> = log.lines().collect();
+    Error::Late {
+        missing,
+        limit: PATIENCE,
+        log: lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"),
     }
 }

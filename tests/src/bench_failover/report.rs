@@ -71,6 +71,23 @@ pub struct Report {
     pub rate: u32,
     /// Decided the order.
     pub seed: u64,
+    /// Every window that counts.
+    pub windows: Vec<WindowReport>,
+}
+
+/// One window, µs.
+#[derive(Debug, Clone, Serialize)]
+pub struct WindowReport {
+    /// What happened in it.
+    pub cause: Cause,
+    /// Devices of all guests.
+    pub devices: usize,
+    /// The longest gap of any flow; of a hang with the time of its detection.
+    pub blackout_us: f64,
+    /// How long the instrument itself did not run, at most; 0 below 100 µs.
+    pub stall_us: f64,
+    /// Length.
+    pub length_us: f64,
 }
 
 /// Rounds by cause and number of devices.
@@ -91,6 +108,21 @@ impl Measured {
             *self.void.entry(key).or_default() += 1;
         }
         counts
+    }
+
+    fn windows(&self) -> Vec<WindowReport> {
+        let rounds = self.rounds.iter();
+        let of_one = |(&(cause, devices), rounds): (&(Cause, usize), &Vec<Round>)| {
+            let report = |round: &Round| WindowReport {
+                cause,
+                devices,
+                blackout_us: round.blackout_us,
+                stall_us: round.stall_us,
+                length_us: round.length_us,
+            };
+            rounds.iter().map(report).collect::<Vec<_>>()
+        };
+        rounds.flat_map(of_one).collect()
     }
 
     fn blackouts(&self, wanted: impl Fn(&(Cause, usize)) -> bool) -> Vec<f64> {
@@ -117,6 +149,7 @@ impl Report {
             detection_us: options.detection_us(),
             rate: RATE,
             seed: options.seed,
+            windows: measured.windows(),
         })
     }
 }
@@ -140,7 +173,7 @@ fn case(
         .map(|round| round.resident_kib as f64)
         .collect();
     let mut counts = Counts::default();
-    rounds.iter().for_each(|round| counts += round.counts());
+    rounds.iter().for_each(|round| counts += round.counts);
     let sum = |count: fn(&Round) -> u64| rounds.iter().map(count).sum();
     Ok(Case {
         cause,

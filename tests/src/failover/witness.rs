@@ -2,13 +2,12 @@
 
 mod looks;
 
-use super::{Error, Pair, Result};
+use super::{Pair, Result};
 use looks::{Look, Looks};
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,7 +43,7 @@ impl Witness {
     /// # Errors
     /// When it has none.
     pub fn start(supervisor: Pid, lanes: u16) -> Result<Self> {
-        let ledger = LedgerView::open(find(supervisor)?)?;
+        let ledger = ledger_of(supervisor)?;
         let (stop, looks) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (ended, looked) = (Arc::clone(&stop), Arc::clone(&looks));
         let thread = thread::spawn(move || watch(ledger, lanes, &ended, &looked));
@@ -92,16 +91,20 @@ impl Drop for Witness {
     }
 }
 
-fn find(supervisor: Pid) -> Result<OwnedFd> {
+/// The ledger of a running supervisor.
+///
+/// # Errors
+/// When it has none.
+pub(crate) fn ledger_of(supervisor: Pid) -> io::Result<LedgerView> {
     for entry in fs::read_dir(format!("/proc/{supervisor}/fd"))? {
         let path = entry?.path();
         let target = fs::read_link(&path).unwrap_or_default();
         if target.to_string_lossy().starts_with(NAME) {
-            return Ok(File::open(&path)?.into());
+            return LedgerView::open(File::open(&path)?.into()).map_err(io::Error::other);
         }
     }
     let missing = format!("process {supervisor} has no {NAME}");
-    Err(Error::Rig(io::Error::other(missing)))
+    Err(io::Error::other(missing))
 }
 
 fn watch(ledger: LedgerView, lanes: u16, stop: &AtomicBool, looked: &AtomicU64) -> Vec<String> {
