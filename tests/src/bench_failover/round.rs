@@ -139,11 +139,14 @@ fn send(process: Pid, signal: Signal) -> Result<()> {
 }
 
 /// Waits for a pair without the processes in `gone` whose standby has all of the guest's memory in its page
-/// tables, as an active instance has that was a standby.
+/// tables, as an active instance has that was a standby. All guests are connected then.
 fn wait_until_calm(stage: &Stage, gone: &[Pid], memory: usize) -> Result<Pair> {
     let pair = wait_for_pair(stage, gone)?;
     stage.wait("guest memory is not in the page tables", || {
         resident(pair.standby) >= memory as u64 >> 10
+    })?;
+    stage.wait("a guest is not connected", || {
+        stage.running().wait_for_links(Duration::ZERO).is_ok()
     })?;
     Ok(pair)
 }

@@ -118,7 +118,11 @@ fn watch(ledger: LedgerView, lanes: u16, stop: &AtomicBool, looked: &AtomicU64) 
         looks[2] = look();
         let term = looks[2].term();
         let now = Looks(looks.each_ref()).contradictions(|thread| processes.of(thread, term));
-        found.extend(now.into_iter().take(MOST - found.len()));
+        for what in now {
+            if !found.contains(&what) {
+                found.push(what);
+            }
+        }
         looked.fetch_add(1, Ordering::Relaxed);
     }
     found
