@@ -8,7 +8,7 @@
 //! measured; [`Report`].
 
 mod by_devices;
-pub(crate) mod cpus;
+mod cpus;
 mod error;
 mod options;
 mod order;
@@ -34,7 +34,7 @@ pub use windows::Void;
 use crate::terminal::Interrupt;
 use report::Measured;
 use serde::Serialize;
-use stage::Stage;
+use stage::{Conditions, Stage};
 use std::fs;
 use std::path::Path;
 use windows::Windows;
@@ -54,19 +54,15 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn measure(options: &Options, interrupt: &Interrupt) -> Result<Report> {
-    let instrument = cpus::reserve_for_instrument()?;
-    let measured = measure_promotes(options, instrument, interrupt)?;
-    let by_devices = by_devices::measure(options, instrument, interrupt)?;
-    Report::new(options, measured, by_devices)
+    let conditions = Conditions::new(options.quick, interrupt)?;
+    let measured = measure_promotes(options, &conditions)?;
+    let by_devices = by_devices::measure(options, &conditions)?;
+    Report::new(options, conditions.rate, measured, by_devices)
 }
 
 /// The idle standby, promotes, and plain restarts, all of one system under the same flows.
-fn measure_promotes(
-    options: &Options,
-    instrument: usize,
-    interrupt: &Interrupt,
-) -> Result<Measured> {
-    let mut stage = Stage::three_flows(instrument, interrupt)?;
+fn measure_promotes(options: &Options, conditions: &Conditions) -> Result<Measured> {
+    let mut stage = Stage::three_flows(conditions)?;
     progress("the standby idles");
     let standby = standby::measure(&stage, options.idle())?;
     let windows = Windows::measure(&stage, options.runs(), options.seed)?;

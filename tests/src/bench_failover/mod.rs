@@ -16,10 +16,9 @@ mod round;
 pub use options::Options;
 pub use report::{Case, Cause, Report};
 
-use crate::bench::stage::{Stage, rig_of};
-use crate::bench::{Error, Result, cpus, write};
+use crate::bench::stage::{Conditions, Stage};
+use crate::bench::{Error, Result, write};
 use crate::failover::ledger_of;
-use crate::rig::RigConfig;
 use crate::terminal::{Interrupt, Progress};
 use cores::Cores;
 use report::Measured;
@@ -47,15 +46,14 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn measure(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Report> {
-    let instrument = cpus::reserve_for_instrument()?;
+    let conditions = Conditions::new(options.quick, interrupt)?;
     let memory = memory::available(options.memory(), |what| progress.note(what))?;
     let mut chance = fastrand::Rng::with_seed(options.seed);
     let mut measured = Measured::default();
     for &devices in options.devices() {
         progress.note(&format!("{devices} devices"));
         let cores = Cores::collect()?;
-        let config = rig_of(devices, RigConfig::DEATHS_ARE_USUAL);
-        let mut stage = Stage::with_memory(instrument, &config, memory, interrupt)?;
+        let mut stage = Stage::with_memory(&conditions, devices, memory)?;
         round::replace_first(&mut stage)?;
         let setting = Setting {
             ledger: ledger_of(stage.rig_mut().supervisor().pid())?,
@@ -65,7 +63,7 @@ fn measure(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Res
         let order = order(options, &mut chance);
         measure_stage(order, &mut stage, &setting, progress, &mut measured)?;
     }
-    Report::new(options, memory, measured)
+    Report::new(options, conditions.rate, memory, measured)
 }
 
 /// Deaths and quiet windows in random order, and restarts behind them.

@@ -2,7 +2,6 @@
 
 use super::Options;
 use super::round::Round;
-use crate::bench::stage::RATE;
 use crate::bench::{Counts, Error, Result};
 use crate::statistics::Summary;
 use serde::Serialize;
@@ -133,7 +132,12 @@ impl Measured {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, memory: usize, measured: Measured) -> Result<Self> {
+    pub(super) fn new(
+        options: &Options,
+        rate: u32,
+        memory: usize,
+        measured: Measured,
+    ) -> Result<Self> {
         let quiet = measured.blackouts(|(cause, _)| *cause == Cause::Quiet);
         let cases = measured.rounds.iter();
         let cases = cases.filter(|((cause, _), _)| *cause != Cause::Quiet);
@@ -147,7 +151,7 @@ impl Report {
             noise_us: summary(&quiet)?,
             guest_memory: memory,
             detection_us: options.detection_us(),
-            rate: RATE,
+            rate,
             seed: options.seed,
             windows: measured.windows(),
         })
