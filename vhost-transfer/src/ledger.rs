@@ -10,6 +10,7 @@ mod lane_lock;
 mod layout;
 mod mapping;
 mod ring;
+mod view;
 
 pub use fdb::{Fdb, MacAddr};
 pub use instance::{Death, InstanceSlot};
@@ -17,6 +18,7 @@ pub use lane::LaneSlot;
 pub use lane_lock::{LaneGuard, LaneLock, Predecessor};
 pub use layout::{Handover, LAYOUT_VERSION, PortCounters};
 pub use ring::{RingPosition, RingSlot};
+pub use view::{LaneView, LedgerView};
 
 use crate::{InstanceId, MAX_LANES, MAX_RINGS, PortId};
 use layout::Layout;

@@ -3,7 +3,7 @@
 use super::error::{Error, Result};
 use super::options::Options;
 use super::progress;
-use super::stage::Stage;
+use super::stage::{Conditions, Stage};
 use super::toll::Counts;
 use super::windows::{Void, Windows};
 use crate::statistics::Summary;
@@ -33,11 +33,11 @@ pub struct DevicesReport {
 }
 
 /// One report for each different number of devices.
-pub(super) fn measure(options: &Options, instrument: usize) -> Result<Vec<DevicesReport>> {
+pub(super) fn measure(options: &Options, conditions: &Conditions) -> Result<Vec<DevicesReport>> {
     let mut measured: Vec<(usize, Windows)> = vec![];
     for (round, &devices) in (1..).zip(options.devices()) {
         progress(&format!("{devices} devices"));
-        let stage = Stage::with_devices(instrument, devices)?;
+        let stage = Stage::with_devices(conditions, devices)?;
         let windows = Windows::measure(&stage, options.runs_by_devices(), options.seed + round)?;
         match measured.iter_mut().find(|(number, _)| *number == devices) {
             Some((_, earlier)) => earlier.extend(windows),

@@ -2,6 +2,7 @@
 
 use crate::emulator;
 use crate::rig::OperatorError;
+use crate::terminal::Interrupted;
 use nix::errno::Errno;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub enum Error {
          else run on this machine, and measure again"
     )]
     TooManyVoid(usize),
+    /// Ctrl-C, or SIGTERM.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// A measurement gave no value.
     #[error("not one value for {0}")]
     Empty(&'static str),
@@ -47,6 +51,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the process should end with.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Interrupted(_) => Interrupted::EXIT_STATUS,
+            Self::Rig(_)
+            | Self::Instrument(_)
+            | Self::Operator(_)
+            | Self::Late { .. }
+            | Self::OneCpu
+            | Self::TooManyVoid(_)
+            | Self::Empty(_)
+            | Self::File(..) => 1,
+        }
+    }
+
     /// The kernel says no.
     pub(crate) fn system(errno: Errno) -> Self {
         Self::Rig(errno.into())

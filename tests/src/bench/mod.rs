@@ -8,7 +8,7 @@
 //! measured; [`Report`].
 
 mod by_devices;
-pub(crate) mod cpus;
+mod cpus;
 mod error;
 mod options;
 mod order;
@@ -31,8 +31,10 @@ pub use toll::Counts;
 pub use window::{Promote, Span, WindowReport};
 pub use windows::Void;
 
+use crate::terminal::Interrupt;
 use report::Measured;
-use stage::Stage;
+use serde::Serialize;
+use stage::{Conditions, Stage};
 use std::fs;
 use std::path::Path;
 use windows::Windows;
@@ -42,22 +44,25 @@ use windows::Windows;
 /// # Errors
 /// [`Error`]; no file is written then.
 pub fn run(options: &Options) -> Result<()> {
-    let report = measure(options)?;
+    let interrupt = Interrupt::on_signals()?;
+    let report = measure(options, &interrupt);
+    interrupt.check()?; // What fails after Ctrl-C fails because of it.
+    let report = report?;
     write(&report, &options.output)?;
     println!("{report}\n\nwritten to {}", options.output.display());
     Ok(())
 }
 
-fn measure(options: &Options) -> Result<Report> {
-    let instrument = cpus::reserve_for_instrument()?;
-    let measured = measure_promotes(options, instrument)?;
-    let by_devices = by_devices::measure(options, instrument)?;
-    Report::new(options, measured, by_devices)
+fn measure(options: &Options, interrupt: &Interrupt) -> Result<Report> {
+    let conditions = Conditions::new(options.quick, interrupt)?;
+    let measured = measure_promotes(options, &conditions)?;
+    let by_devices = by_devices::measure(options, &conditions)?;
+    Report::new(options, conditions.rate, measured, by_devices)
 }
 
 /// The idle standby, promotes, and plain restarts, all of one system under the same flows.
-fn measure_promotes(options: &Options, instrument: usize) -> Result<Measured> {
-    let mut stage = Stage::three_flows(instrument)?;
+fn measure_promotes(options: &Options, conditions: &Conditions) -> Result<Measured> {
+    let mut stage = Stage::three_flows(conditions)?;
     progress("the standby idles");
     let standby = standby::measure(&stage, options.idle())?;
     let windows = Windows::measure(&stage, options.runs(), options.seed)?;
@@ -69,7 +74,8 @@ fn measure_promotes(options: &Options, instrument: usize) -> Result<Measured> {
     })
 }
 
-fn write(report: &Report, path: &Path) -> Result<()> {
+/// Writes a result as JSON, and makes the folder for it.
+pub(crate) fn write(report: &impl Serialize, path: &Path) -> Result<()> {
     let named = |error| Error::File(path.to_owned(), error);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(named)?;

@@ -4,7 +4,7 @@ use super::by_devices::DevicesReport;
 use super::error::{Error, Result};
 use super::options::Options;
 use super::restart::RestartReport;
-use super::stage::{FLOWS, RATE};
+use super::stage::FLOWS;
 use super::standby::StandbyReport;
 use super::toll::Counts;
 use super::window::{WINDOW, WindowReport, us};
@@ -107,6 +107,7 @@ pub(super) struct Measured {
 impl Report {
     pub(super) fn new(
         options: &Options,
+        rate: u32,
         measured: Measured,
         by_devices: Vec<DevicesReport>,
     ) -> Result<Self> {
@@ -146,7 +147,7 @@ impl Report {
             trigger: TRIGGER,
             seed: options.seed,
             window_ms: WINDOW / 1_000_000,
-            rate: RATE,
+            rate,
             windows: windows.kept,
         })
     }

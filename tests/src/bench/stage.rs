@@ -1,25 +1,54 @@
 //! A running system with guests and flows, ready to be measured.
 
+use super::cpus;
 use super::error::{Error, Result};
 use super::toll::Toll;
-use crate::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Running, Window};
+use crate::emulator::{FlowSpec, GuestSpec, Instrument, Nanos, Plan, Running, Window};
 use crate::rig::{Operator, Rig, RigConfig};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::terminal::Interrupt;
+use std::time::Duration;
 
 /// Frames a second of each flow.
-pub(crate) const RATE: u32 = 50_000;
+const RATE: u32 = 50_000;
+/// The same where no times are judged: on a busy machine the instrument stalls, and its rings hold this
+/// for ten times as long.
+const QUICK_RATE: u32 = 5_000;
 const WIRE_SIZE: u16 = 64;
-/// A stall of the instrument beyond this is more than its rings hold at [`RATE`].
-const STALL_LIMIT: Duration = Duration::from_millis(90);
+/// Frames of a flow that the instrument's rings hold, less what a slow switch leaves there.
+const RINGS_HOLD: u64 = 4_500;
 /// How long anything may take that is waited for: 255 devices connect one by one.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Lines of the supervisor's log that an error quotes.
 const LOG_LINES: usize = 20;
 const WIRE: &str = "wire";
 /// Names of the three flows, in the order in which they are reported.
 pub(crate) const FLOWS: [&str; 3] = ["VM to VM", "uplink to VM", "VM to uplink"];
+
+/// What all that one benchmark measures has in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Conditions {
+    /// The instrument's own CPU.
+    instrument: usize,
+    /// Frames a second of each flow.
+    pub(crate) rate: u32,
+    interrupt: Interrupt,
+}
+
+impl Conditions {
+    /// Gives a CPU to the instrument. `quick`: times are not judged.
+    pub(crate) fn new(quick: bool, interrupt: &Interrupt) -> Result<Self> {
+        Ok(Self {
+            instrument: cpus::reserve_for_instrument()?,
+            rate: if quick { QUICK_RATE } else { RATE },
+            interrupt: interrupt.clone(),
+        })
+    }
+
+    /// A stall of the instrument beyond this is more than its rings hold.
+    fn stall_limit(&self) -> Nanos {
+        RINGS_HOLD * 1_000_000_000 / u64::from(self.rate)
+    }
+}
 
 /// The guests and the instrument end before the system does.
 pub(crate) struct Stage {
@@ -27,44 +56,58 @@ pub(crate) struct Stage {
     operator: Operator,
     rig: Rig,
     devices: usize,
+    conditions: Conditions,
 }
 
 impl Stage {
-    /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink. The
-    /// instrument runs on CPU `instrument`.
-    pub(crate) fn three_flows(instrument: usize) -> Result<Self> {
+    /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink.
+    pub(crate) fn three_flows(conditions: &Conditions) -> Result<Self> {
         let flows = [
             (FLOWS[0], "vm1", "vm2"),
             (FLOWS[1], WIRE, "vm2"),
             (FLOWS[2], "vm1", WIRE),
         ];
-        Self::start(instrument, RigConfig::guests(2), 2, 0, &flows)
+        Self::start(conditions, 2, 2, 0, &flows)
     }
 
     /// One guest with a flow from the uplink and one to it, and `devices - 1` guests that only are
     /// there. The traffic is the same for any number of devices.
-    pub(crate) fn with_devices(instrument: usize, devices: usize) -> Result<Self> {
-        Self::with_memory(instrument, devices, 0)
+    pub(crate) fn with_devices(conditions: &Conditions, devices: usize) -> Result<Self> {
+        Self::with_memory(conditions, devices, 0)
     }
 
     /// The same; the busy guest has so many bytes of memory at least, all of them touched.
-    pub(crate) fn with_memory(instrument: usize, devices: usize, memory: usize) -> Result<Self> {
+    pub(crate) fn with_memory(
+        conditions: &Conditions,
+        devices: usize,
+        memory: usize,
+    ) -> Result<Self> {
         let flows = [(FLOWS[1], WIRE, "vm1"), (FLOWS[2], "vm1", WIRE)];
-        Self::start(instrument, RigConfig::guests(devices), 1, memory, &flows)
+        Self::start(conditions, devices, 1, memory, &flows)
     }
 
     /// The first `busy` of the guests carry flows, and have so much `memory`.
     fn start(
-        instrument: usize,
-        config: RigConfig,
+        conditions: &Conditions,
+        devices: usize,
         busy: usize,
         memory: usize,
         flows: &[(&str, &str, &str)],
     ) -> Result<Self> {
-        let devices = config.ports;
-        let more = RigConfig::DEATHS_ARE_USUAL.to_owned();
-        let rig = Rig::start(&RigConfig { more, ..config })?;
-        let mut plan = Plan::new().cpu(instrument).uplink(WIRE, rig.wire());
+        let rig = Rig::start_without_waiting(&RigConfig {
+            more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
+            ..RigConfig::guests(devices)
+        })?;
+        let operator = rig.operator();
+        if !conditions
+            .interrupt
+            .wait_until(PATIENCE, || operator.has_spare())?
+        {
+            return Err(late(&rig, "no spare"));
+        }
+        let mut plan = Plan::new()
+            .cpu(conditions.instrument)
+            .uplink(WIRE, rig.wire());
         for number in 1..=devices {
             let carries = number <= busy;
             let spec = if carries {
@@ -78,16 +121,16 @@ impl Stage {
             plan = plan.guest(&format!("vm{number}"), spec);
         }
         for (name, from, to) in flows {
-            plan = plan.flow(FlowSpec::steady(name, from, to, RATE, WIRE_SIZE));
+            plan = plan.flow(FlowSpec::steady(name, from, to, conditions.rate, WIRE_SIZE));
         }
         let running = Instrument::start(plan)?;
         running.wait_for_links(PATIENCE)?;
-        let operator = rig.operator();
         let stage = Self {
             running,
             operator,
             rig,
             devices,
+            conditions: conditions.clone(),
         };
         stage.wait_for_spare()?;
         Ok(stage)
@@ -106,32 +149,18 @@ impl Stage {
     /// Waits until something is done.
     ///
     /// # Errors
-    /// [`Error::Late`] with what is `missing` then.
-    pub(crate) fn wait(&self, missing: &'static str, mut done: impl FnMut() -> bool) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while !done() {
-            if Instant::now() > until {
-                return Err(self.late(missing));
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
-    }
-
-    fn late(&self, missing: &'static str) -> Error {
-        let log = self.rig.supervisor().log();
-        let lines: Vec<&str> = log.lines().collect();
-        Error::Late {
-            missing,
-            limit: PATIENCE,
-            log: lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"),
+    /// [`Error::Late`] with what is `missing` then, [`Error::Interrupted`].
+    pub(crate) fn wait(&self, missing: &'static str, done: impl FnMut() -> bool) -> Result<()> {
+        match self.conditions.interrupt.wait_until(PATIENCE, done)? {
+            true => Ok(()),
+            false => Err(late(&self.rig, missing)),
         }
     }
 
     /// Why what was counted in `window` says nothing about the switch, if so.
     pub(crate) fn void(&self, window: Window, toll: &Toll) -> Option<String> {
         let stall = self.running.stalls().longest(window).length();
-        if u128::from(stall) > STALL_LIMIT.as_nanos() {
+        if stall > self.conditions.stall_limit() {
             Some(format!(
                 "the instrument stalled for {} ms",
                 stall / 1_000_000
@@ -169,5 +198,15 @@ impl Stage {
     /// Devices of all guests.
     pub(crate) fn devices(&self) -> usize {
         self.devices
+    }
+}
+
+fn late(rig: &Rig, missing: &'static str) -> Error {
+    let log = rig.supervisor().log();
+    let lines: Vec<&str> = log.lines().collect();
+    Error::Late {
+        missing,
+        limit: PATIENCE,
+        log: lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"),
     }
 }

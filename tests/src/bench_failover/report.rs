@@ -2,7 +2,6 @@
 
 use super::Options;
 use super::round::Round;
-use crate::bench::stage::RATE;
 use crate::bench::{Counts, Error, Result};
 use crate::statistics::Summary;
 use serde::Serialize;
@@ -71,6 +70,23 @@ pub struct Report {
     pub rate: u32,
     /// Decided the order.
     pub seed: u64,
+    /// Every window that counts.
+    pub windows: Vec<WindowReport>,
+}
+
+/// One window, µs.
+#[derive(Debug, Clone, Serialize)]
+pub struct WindowReport {
+    /// What happened in it.
+    pub cause: Cause,
+    /// Devices of all guests.
+    pub devices: usize,
+    /// The longest gap of any flow; of a hang with the time of its detection.
+    pub blackout_us: f64,
+    /// How long the instrument itself did not run, at most; 0 below 100 µs.
+    pub stall_us: f64,
+    /// Length.
+    pub length_us: f64,
 }
 
 /// Rounds by cause and number of devices.
@@ -93,6 +109,21 @@ impl Measured {
         counts
     }
 
+    fn windows(&self) -> Vec<WindowReport> {
+        let rounds = self.rounds.iter();
+        let of_one = |(&(cause, devices), rounds): (&(Cause, usize), &Vec<Round>)| {
+            let report = |round: &Round| WindowReport {
+                cause,
+                devices,
+                blackout_us: round.blackout_us,
+                stall_us: round.stall_us,
+                length_us: round.length_us,
+            };
+            rounds.iter().map(report).collect::<Vec<_>>()
+        };
+        rounds.flat_map(of_one).collect()
+    }
+
     fn blackouts(&self, wanted: impl Fn(&(Cause, usize)) -> bool) -> Vec<f64> {
         let rounds = self.rounds.iter().filter(|(key, _)| wanted(key));
         let rounds = rounds.flat_map(|(_, rounds)| rounds);
@@ -101,7 +132,12 @@ impl Measured {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, memory: usize, measured: Measured) -> Result<Self> {
+    pub(super) fn new(
+        options: &Options,
+        rate: u32,
+        memory: usize,
+        measured: Measured,
+    ) -> Result<Self> {
         let quiet = measured.blackouts(|(cause, _)| *cause == Cause::Quiet);
         let cases = measured.rounds.iter();
         let cases = cases.filter(|((cause, _), _)| *cause != Cause::Quiet);
@@ -115,8 +151,9 @@ impl Report {
             noise_us: summary(&quiet)?,
             guest_memory: memory,
             detection_us: options.detection_us(),
-            rate: RATE,
+            rate,
             seed: options.seed,
+            windows: measured.windows(),
         })
     }
 }
@@ -140,7 +177,7 @@ fn case(
         .map(|round| round.resident_kib as f64)
         .collect();
     let mut counts = Counts::default();
-    rounds.iter().for_each(|round| counts += round.counts());
+    rounds.iter().for_each(|round| counts += round.counts);
     let sum = |count: fn(&Round) -> u64| rounds.iter().map(count).sum();
     Ok(Case {
         cause,

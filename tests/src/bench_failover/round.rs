@@ -1,4 +1,9 @@
 //! One window of steady traffic in which the active instance dies, or nothing happens.
+//!
+//! Every window, a quiet one too, begins the same: there is a spare, its page tables are filled, and traffic
+//! flows. While the system gets there nothing flows: the start of an instance and
+//! the filling of its page tables take their time from the lane's CPU where there is no other, and the
+//! faster they are done the shorter the benchmark.
 
 use super::cores::Cores;
 use super::report::Cause;
@@ -6,88 +11,101 @@ use crate::bench::stage::Stage;
 use crate::bench::toll::{Counts, Toll};
 use crate::bench::{Error, Result};
 use crate::emulator::{Nanos, Window, now};
-use crate::failover::{Pair, Tally};
+use crate::failover::Pair;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::thread;
 use std::time::Duration;
+use vhost_transfer::ledger::LedgerView;
 
-/// From the start of a window to the death, and from when all is well to the end of the round.
+/// From the start of the flows to that of the window.
+const SETTLE: Duration = Duration::from_millis(20);
+/// From the start of a window to the death, and from when all is well to the end of the window.
 const LEAD: Duration = Duration::from_millis(10);
 /// Length of a window at least.
 const WINDOW: Nanos = 50_000_000;
+
+/// What all rounds of one system have in common.
+pub(super) struct Setting<'a> {
+    /// As it is until the first restart.
+    pub(super) ledger: LedgerView,
+    /// Bytes of the busy guest at least.
+    pub(super) memory: usize,
+    pub(super) cores: &'a Cores,
+}
 
 /// What one window showed.
 #[derive(Debug)]
 pub(super) struct Round {
     /// The longest gap of any flow, µs.
     pub(super) blackout_us: f64,
-    /// By flow.
-    pub(super) frames: Tally,
+    /// How long the instrument itself did not run, at most, µs; 0 below 100 µs.
+    pub(super) stall_us: f64,
+    /// Length of the window, µs.
+    pub(super) length_us: f64,
+    /// All frames.
+    pub(super) counts: Counts,
     /// vhost-user connections closed.
     pub(super) disconnects: u64,
     /// Some flow has not gone on, or there is no spare.
     pub(super) stuck: bool,
     /// A core was written.
     pub(super) cores: u64,
-    /// Guest memory in the page tables of the instance that died, KiB.
+    /// Guest memory in the page tables of the standby, KiB.
     pub(super) resident_kib: u64,
     /// Why it says nothing, if so.
     pub(super) void: Option<String>,
 }
 
 impl Round {
-    pub(super) fn observe(stage: &mut Stage, cause: Cause, cores: &Cores) -> Result<Self> {
-        let pair = wait_for_pair(stage, &[])?;
-        let (tallies, before) = (Tally::of(stage.running()), Toll::now(stage.running()));
-        let resident_kib = resident(pair.active);
+    /// One round, from a system that is whole to one that is whole again.
+    pub(super) fn observe(stage: &mut Stage, cause: Cause, setting: &Setting<'_>) -> Result<Self> {
+        let pair = wait_until_calm(stage, &[], setting.memory)?;
+        let resident_kib = resident(pair.standby);
+        let before = Toll::of(stage.running());
+        stage.start_flows()?;
+        thread::sleep(SETTLE);
         let from = now();
         thread::sleep(LEAD);
         let gone = strike(stage, cause, pair)?;
-        let struck = now();
-        let goes_on = wait_for_flows(stage, struck);
+        let succeeded = wait_for_successor(stage, cause, pair, &gone, setting);
+        let goes_on = came(succeeded.and_then(|()| wait_for_flows(stage, now())))?;
         thread::sleep(LEAD);
         let window = Window::new(from, now().max(from + WINDOW));
-        thread::sleep(Duration::from_nanos(window.until.saturating_sub(now())));
-        let whole = goes_on.and_then(|()| wait_for_pair(stage, &gone));
-        let blackout_us = blackout(stage, window)?;
-        let mut frames = Tally::default();
-        let flows = Tally::of(stage.running()).into_iter().zip(tallies);
-        flows.for_each(|(after, before)| frames += after - before);
-        let toll = Toll::now(stage.running()).since(&before);
+        thread::sleep(Duration::from_nanos(window.until.saturating_sub(now())) + LEAD);
+        stage.running().stop_flows()?;
+        let toll = Toll::of(stage.running()).since(&before);
+        let calm = came(wait_until_calm(stage, &gone, setting.memory).map(drop))?;
         Ok(Self {
-            blackout_us,
-            frames,
+            blackout_us: blackout(stage, window)?,
+            stall_us: us(stage.running().stalls().longest(window).length()),
+            length_us: us(window.length()),
+            counts: toll.total(),
             disconnects: toll.disconnects,
-            stuck: whole.is_err(),
-            cores: cores.take()?,
+            stuck: !goes_on || !calm,
+            cores: setting.cores.take()?,
             resident_kib,
             void: stage.void(window, &toll),
         })
     }
+}
 
-    /// Frames as every benchmark counts them.
-    pub(super) fn counts(&self) -> Counts {
-        let Tally {
-            sent,
-            lost,
-            doubled,
-            reordered,
-            corrupted,
-            refused,
-        } = self.frames;
-        Counts {
-            sent,
-            received: sent.saturating_sub(lost),
-            lost,
-            doubled,
-            reordered,
-            corrupted,
-            refused,
-            skipped: 0,
-        }
+/// Lets the first active instance go. It got the devices from their front ends, which fill no page tables;
+/// all later ones are filled while they stand by.
+pub(super) fn replace_first(stage: &mut Stage) -> Result<()> {
+    let pair = wait_for_pair(stage, &[])?;
+    let gone = strike(stage, Cause::Sigkill, pair)?;
+    wait_for_pair(stage, &gone).map(drop)
+}
+
+/// Whether it came in time.
+fn came(waited: Result<()>) -> Result<bool> {
+    match waited {
+        Ok(()) => Ok(true),
+        Err(Error::Late { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -120,6 +138,19 @@ fn send(process: Pid, signal: Signal) -> Result<()> {
     }
 }
 
+/// Waits for a pair without the processes in `gone` whose standby has all of the guest's memory in its page
+/// tables, as an active instance has that was a standby. All guests are connected then.
+fn wait_until_calm(stage: &Stage, gone: &[Pid], memory: usize) -> Result<Pair> {
+    let pair = wait_for_pair(stage, gone)?;
+    stage.wait("guest memory is not in the page tables", || {
+        resident(pair.standby) >= memory as u64 >> 10
+    })?;
+    stage.wait("a guest is not connected", || {
+        stage.running().wait_for_links(Duration::ZERO).is_ok()
+    })?;
+    Ok(pair)
+}
+
 fn wait_for_pair(stage: &Stage, gone: &[Pid]) -> Result<Pair> {
     let look = || {
         let status = stage.operator().status().ok()?;
@@ -131,6 +162,25 @@ fn wait_for_pair(stage: &Stage, gone: &[Pid]) -> Result<Pair> {
         found.is_some()
     })?;
     found.ok_or(Error::Empty("the pair"))
+}
+
+/// Waits until somebody else owns the lanes: what arrives before may be of the dead one, and only be late.
+/// A term is read from the ledger, for to ask the supervisor would take CPU time from the lanes.
+fn wait_for_successor(
+    stage: &Stage,
+    cause: Cause,
+    pair: Pair,
+    gone: &[Pid],
+    setting: &Setting<'_>,
+) -> Result<()> {
+    match cause {
+        Cause::Quiet => Ok(()),
+        Cause::Sigkill | Cause::SigsegvCore | Cause::Hang => stage
+            .wait("nobody owns the lanes", || {
+                setting.ledger.term().0 > pair.term
+            }),
+        Cause::RestartWithoutStandby => wait_for_pair(stage, gone).map(drop),
+    }
 }
 
 fn wait_for_flows(stage: &Stage, since: Nanos) -> Result<()> {
@@ -145,7 +195,11 @@ fn blackout(stage: &Stage, window: Window) -> Result<f64> {
     for flow in stage.running().flows() {
         longest = longest.max(flow.blackout(window)?.length());
     }
-    Ok(longest as f64 / 1e3)
+    Ok(us(longest))
+}
+
+fn us(nanos: Nanos) -> f64 {
+    nanos as f64 / 1e3
 }
 
 /// `RssShmem` of `/proc/PID/status` (man 5 proc): guest memory is that of memfds.

@@ -27,7 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Deaths between two lines of progress that are not a terminal's.
 const TELL_EVERY: u32 = 10;
 
-/// Lets processes die until there were so many deaths, something does not recover, or Ctrl-C.
+/// Lets processes die until there were so many deaths, something does not recover, too many rounds are
+/// void, or Ctrl-C.
 ///
 /// # Errors
 /// When the system or the instrument cannot be started, or read.
@@ -42,17 +43,20 @@ pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Res
     let witness = Witness::start(supervisor, options.lanes.len() as u16)?;
     let mut chance = fastrand::Rng::with_seed(seed);
     let mut outcome = Outcome::new(seed, options);
-    while outcome.deaths() < options.deaths && !outcome.is_stuck() && !interrupt.raised() {
+    while outcome.goes_on(options.deaths) && !interrupt.raised() {
         let kind = *chance.choice(&options.kinds).expect("one kind is required");
         let (observed, broken) = one_round(&mut stage, &witness, kind, &mut chance)?;
         tell(&outcome, options, progress);
+        if let Some(reason) = observed.as_ref().and_then(|seen| seen.void.as_ref()) {
+            progress.note(&format!("void, repeated: {kind}: {reason}"));
+        }
         for violation in &broken {
             progress.note(&format!("death {}, {kind}: {violation}", outcome.deaths()));
         }
         outcome.add(kind, observed, broken);
     }
     progress.end();
-    outcome.add_witnessed(witness.finish());
+    outcome.add_witnessed(witness.looks(), witness.finish());
     Ok(outcome)
 }
 

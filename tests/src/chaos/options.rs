@@ -26,7 +26,16 @@ pub struct Options {
     pub json: bool,
 }
 
+/// Rounds that may be void whatever happens, and of so many deaths one more.
+const VOID_ROUNDS: u32 = 10;
+const DEATHS_FOR_EACH_VOID: u32 = 4;
+
 impl Options {
+    /// How many rounds may be void.
+    pub(super) fn void_limit(&self) -> u32 {
+        VOID_ROUNDS + self.deaths / DEATHS_FOR_EACH_VOID
+    }
+
     /// The seed that was asked for, or one of chance.
     pub(super) fn seed(&self) -> u64 {
         // Short enough to be read aloud.

@@ -18,8 +18,14 @@ pub struct Outcome {
     pub burst: usize,
     /// Lanes.
     pub lanes: usize,
+    /// Rounds that say nothing about frames, because the instrument itself failed, and were repeated.
+    pub void: u32,
+    /// How many of these there may be before the machine is too busy for this.
+    pub void_limit: u32,
     /// By kind.
     pub kinds: BTreeMap<Kind, KindOutcome>,
+    /// How often the ledger was looked at for two owners.
+    pub looks: u64,
     /// Everything that must not be.
     pub violations: Vec<String>,
 }
@@ -29,7 +35,7 @@ pub struct Outcome {
 pub struct KindOutcome {
     /// Processes that died.
     pub deaths: u32,
-    /// Rounds that say nothing about frames, because the instrument itself failed; not among the deaths.
+    /// Rounds that say nothing about frames; not among the deaths.
     pub void: u32,
     /// Frames lost, of all rounds.
     pub lost: u64,
@@ -58,7 +64,10 @@ impl Outcome {
             rate: RATE,
             burst: BURST,
             lanes: options.lanes.len(),
+            void: 0,
+            void_limit: options.void_limit(),
             kinds: BTreeMap::new(),
+            looks: 0,
             violations: Vec::new(),
         }
     }
@@ -73,9 +82,19 @@ impl Outcome {
         self.kinds.values().any(|kind| kind.stuck > 0)
     }
 
-    /// Everything held.
+    /// The instrument failed in so many rounds that the others may have been chosen by it.
+    pub fn is_void(&self) -> bool {
+        self.void > self.void_limit
+    }
+
+    /// There are to be more deaths, and nothing speaks against it.
+    pub(super) fn goes_on(&self, deaths: u32) -> bool {
+        self.deaths() < deaths && !self.is_stuck() && !self.is_void()
+    }
+
+    /// Everything held, in rounds that count.
     pub fn is_well(&self) -> bool {
-        self.violations.is_empty() && !self.is_stuck()
+        self.violations.is_empty() && !self.is_stuck() && !self.is_void()
     }
 
     pub(super) fn add(&mut self, kind: Kind, observed: Option<Observed>, broken: Vec<String>) {
@@ -88,9 +107,11 @@ impl Outcome {
             Some(observed) => of_kind.add(kind, &observed),
             None => of_kind.stuck += 1,
         }
+        self.void = self.kinds.values().map(|kind| kind.void).sum();
     }
 
-    pub(super) fn add_witnessed(&mut self, found: Vec<String>) {
+    pub(super) fn add_witnessed(&mut self, looks: u64, found: Vec<String>) {
+        self.looks = looks;
         let found = found.into_iter();
         self.violations
             .extend(found.map(|what| format!("ledger: {what}")));
@@ -148,13 +169,31 @@ mod tests {
     }
 
     #[test]
+    fn a_run_with_too_many_void_rounds_is_not_well() {
+        let options = Options::try_parse_from(["chaos", "--deaths", "8"]).unwrap();
+        let mut outcome = Outcome::new(7, &options);
+        let rounds = 0..=outcome.void_limit;
+        for round in rounds {
+            assert!(
+                outcome.is_well() && !outcome.is_void(),
+                "{round} void rounds"
+            );
+            outcome.add(Kind::Sigkill, Some(observed(Some("late"))), vec![]);
+        }
+        assert!(outcome.is_void() && !outcome.is_well());
+        assert!(outcome.to_string().contains("VOID"), "{outcome}");
+        let json = serde_json::to_value(&outcome).unwrap();
+        assert_eq!(json["void"], outcome.void_limit + 1);
+    }
+
+    #[test]
     fn what_does_not_recover_or_hold_is_not_well() {
         let options = Options::try_parse_from(["chaos"]).unwrap();
         let mut outcome = Outcome::new(7, &options);
         outcome.add(Kind::Sigkill, None, vec![]);
         assert!(outcome.is_stuck() && !outcome.is_well());
         let mut outcome = Outcome::new(7, &options);
-        outcome.add_witnessed(vec!["the term went back".to_owned()]);
+        outcome.add_witnessed(9, vec!["the term went back".to_owned()]);
         assert!(!outcome.is_well());
         assert!(serde_json::to_value(&outcome).unwrap()["violations"][0].is_string());
     }

@@ -55,6 +55,18 @@ impl Display for Outcome {
             }
             writeln!(f)?;
         }
+        writeln!(
+            f,
+            "\n{} rounds void, {} may be; {} looks at the ledger",
+            self.void, self.void_limit, self.looks
+        )?;
+        if self.is_void() {
+            writeln!(
+                f,
+                "VOID: the instrument did not run when it should, again and again: let nothing else run \
+                 on this machine, and start again"
+            )?;
+        }
         for violation in &self.violations {
             write!(f, "\nVIOLATED: {violation}")?;
         }

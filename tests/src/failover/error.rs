@@ -5,7 +5,6 @@ use crate::rig::OperatorError;
 use nix::errno::Errno;
 use std::io;
 use std::time::Duration;
-use vhost_transfer::ledger::LedgerError;
 
 /// Why a death cannot be observed.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +18,6 @@ pub enum Error {
     /// The supervisor does not answer.
     #[error(transparent)]
     Operator(#[from] OperatorError),
-    /// The ledger cannot be watched.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
     /// The system has not recovered.
     #[error("{missing} after {limit:?}; the supervisor said:\n{log}")]
     Stuck {

@@ -21,6 +21,7 @@ pub use pair::Pair;
 pub use stage::{FLOWS, RATE, Source, Stage};
 pub use tally::Tally;
 pub use witness::Witness;
+pub(crate) use witness::ledger_of;
 
 /// Lines of the supervisor's log that an error quotes.
 const LOG_LINES: usize = 40;

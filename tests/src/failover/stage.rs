@@ -3,11 +3,12 @@
 use super::pair::strike;
 use super::{Error, FlowObserved, Observed, Pair, Result, Tally, tail};
 use crate::emulator::{
-    EndpointReport, FlowSpec, GuestSpec, Instrument, Plan, Running, UplinkSpec, Window, now,
+    EndpointReport, FlowSpec, GuestSpec, Instrument, Nanos, Plan, Running, UplinkSpec, Window, now,
 };
 use crate::rig::{Operator, Rig, RigConfig};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,8 +43,33 @@ pub const FLOWS: [(&str, Source); 3] = [
 /// A running system under traffic. The guests and the instrument end before it does.
 pub struct Stage {
     running: Running,
+    counted: Counted,
     operator: Operator,
     rig: Rig,
+}
+
+/// What had been counted at some time.
+struct Counted {
+    at: Nanos,
+    tallies: Vec<Tally>,
+    /// Connections closed.
+    disconnects: u64,
+    /// Frames for which the instrument's own rings had no room.
+    overflowed: u64,
+}
+
+impl Counted {
+    fn now(running: &Running) -> Self {
+        let tallies = Tally::of(running);
+        let endpoints = running.report().endpoints;
+        let sum = |count: fn(&EndpointReport) -> u64| endpoints.iter().map(count).sum();
+        Self {
+            at: now(),
+            tallies,
+            disconnects: sum(|end| end.disconnects),
+            overflowed: sum(|end| end.overflowed),
+        }
+    }
 }
 
 impl Stage {
@@ -75,12 +101,14 @@ impl Stage {
         running.wait_for_links(PATIENCE)?;
         running.start_flows(PATIENCE)?;
         let operator = rig.operator();
-        let stage = Self {
+        let mut stage = Self {
+            counted: Counted::now(&running),
             running,
             operator,
             rig,
         };
         stage.wait_until_whole(&[])?;
+        stage.counted = Counted::now(&stage.running);
         Ok(stage)
     }
 
@@ -124,6 +152,9 @@ impl Stage {
     /// Lets `act` kill processes, which it names, and waits until the system is whole without them and
     /// every flow has gone on.
     ///
+    /// What is counted is all since the start, or since the last observation: between two nothing may
+    /// happen unseen.
+    ///
     /// # Errors
     /// [`Error::Stuck`] when that does not happen, and the errors of `act`.
     pub fn observe(
@@ -131,24 +162,23 @@ impl Stage {
         act: impl FnOnce(&mut Self, Pair) -> Result<Vec<Pid>>,
     ) -> Result<Observed> {
         let pair = self.wait_until_whole(&[])?;
-        let (tallies, [disconnects, overflowed]) = (Tally::of(&self.running), self.troubles());
         let from = now();
         let gone = act(self, pair)?;
         let after = self.wait_until_whole(&gone)?;
         self.wait_for_flows()?;
         let window = Window::new(from, now());
-        let flows = Tally::of(&self.running)
-            .into_iter()
-            .zip(tallies)
-            .enumerate();
-        let flows = flows.map(|(place, (after, before))| self.flow(place, after - before, window));
-        let troubles = self.troubles();
+        let counted = Counted::now(&self.running);
+        let before = mem::replace(&mut self.counted, counted);
+        let flows = (0..FLOWS.len()).map(|place| {
+            let tally = self.counted.tallies[place] - before.tallies[place];
+            self.flow(place, tally, window)
+        });
         Ok(Observed {
             flows: flows.collect::<Result<_>>()?,
-            disconnects: troubles[0] - disconnects,
+            disconnects: self.counted.disconnects - before.disconnects,
             window,
             terms: after.term.saturating_sub(pair.term),
-            void: self.void(window, troubles[1] - overflowed),
+            void: self.void_since(&before),
         })
     }
 
@@ -189,19 +219,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Connections closed, and frames for which the instrument's own rings had no room.
-    fn troubles(&self) -> [u64; 2] {
-        let endpoints = self.running.report().endpoints;
-        let sum = |count: fn(&EndpointReport) -> u64| endpoints.iter().map(count).sum();
-        [sum(|end| end.disconnects), sum(|end| end.overflowed)]
-    }
-
-    fn void(&self, window: Window, overflowed: u64) -> Option<String> {
+    fn void_since(&self, before: &Counted) -> Option<String> {
+        let window = Window::new(before.at, self.counted.at);
         let stall = self.running.stalls().longest(window).length();
         if u128::from(stall) > STALL_LIMIT.as_nanos() {
             let ms = stall / 1_000_000;
             return Some(format!("the instrument stalled for {ms} ms"));
         }
+        let overflowed = self.counted.overflowed - before.overflowed;
         (overflowed > 0).then(|| format!("the instrument's rings overflowed by {overflowed}"))
     }
 

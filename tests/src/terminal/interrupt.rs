@@ -22,7 +22,7 @@ impl Interrupted {
 }
 
 /// Whether a signal asked the program to end. The default is never to be.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {

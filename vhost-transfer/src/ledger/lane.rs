@@ -13,7 +13,8 @@ pub struct LaneSlot {
     released_at: AtomicU64,
     resumed_at: AtomicU64,
     abandoned: AtomicU64,
-    /// The thread that runs the lane, or ran it last, as gettid(2) names it.
+    /// The thread that runs the lane, or ran it last, as gettid(2) names it: written when it has the lock,
+    /// and in each round anew, so that a second owner is seen.
     pub thread: AtomicI32,
     /// The port whose ring the lane is serving, [`PortId::UPLINK`]'s number: none.
     pub serving: AtomicU32,

@@ -61,6 +61,11 @@ impl Handover {
         Term(self.term.load(Acquire))
     }
 
+    /// The same as it lies there.
+    pub(super) fn term_word(&self) -> &AtomicU64 {
+        &self.term
+    }
+
     /// Begins a term. Only who holds all lane locks may do this.
     pub fn begin(&self, term: Term) {
         self.term.store(term.0, Release);

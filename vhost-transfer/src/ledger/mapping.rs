@@ -12,8 +12,17 @@ use std::os::fd::BorrowedFd;
 /// kernel (set_robust_list(2)) leads through this memory, and a forgotten guard must not make it
 /// lead nowhere.
 pub(super) fn map(fd: BorrowedFd<'_>) -> io::Result<&'static Layout> {
+    map_for(fd, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+}
+
+/// The same, only to be read: by relaxed loads of whole words, which are sound in memory that this
+/// process cannot write (`std::sync::atomic`, "Atomic accesses to read-only memory").
+pub(super) fn map_to_read(fd: BorrowedFd<'_>) -> io::Result<&'static Layout> {
+    map_for(fd, ProtFlags::PROT_READ)
+}
+
+fn map_for(fd: BorrowedFd<'_>, protection: ProtFlags) -> io::Result<&'static Layout> {
     let size = NonZeroUsize::new(size_of::<Layout>()).expect("the layout has fields");
-    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
     // SAFETY: a new mapping at an address of the kernel's choice disturbs nothing.
     let address = unsafe { mmap(None, size, protection, flags, fd, 0)? };

@@ -133,6 +133,7 @@ impl Worker {
     /// Forwards until the term ends.
     fn serve(&mut self, slot: &LaneSlot, tenure: Tenure) {
         self.discard_strays(tenure);
+        let me = gettid().as_raw();
         let (mut plan, mut generation) = self.current_plan();
         let mut idle = Idle::new(self.shared.poll);
         let mut drain = Drain::default();
@@ -145,6 +146,8 @@ impl Worker {
             self.shared.faults.obey();
             let from_uplink = self.poll_uplink(&plan, tenure);
             let work = from_uplink + self.poll_guests(&plan, tenure);
+            // Whose round it was: a second owner would be seen by it.
+            slot.thread.store(me, Relaxed);
             slot.beat(monotonic_ns());
             if round == 0 {
                 self.first_round_done(&plan, tenure);
