@@ -7,7 +7,6 @@
 //!
 //! Reading order: [`Options`]; [`run`]; `round`, one death; [`Report`].
 
-mod cores;
 mod memory;
 mod options;
 mod report;
@@ -19,7 +18,7 @@ pub use report::{Case, Cause, Report};
 use crate::bench::cpus;
 use crate::bench::stage::Stage;
 use crate::bench::{Error, Result};
-use cores::Cores;
+use crate::cores::Cores;
 use report::Measured;
 use round::Round;
 use std::fs;

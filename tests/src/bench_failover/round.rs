@@ -1,10 +1,10 @@
 //! One window of steady traffic in which the active instance dies, or nothing happens.
 
-use super::cores::Cores;
 use super::report::Cause;
 use crate::bench::stage::Stage;
 use crate::bench::toll::{Counts, Toll};
 use crate::bench::{Error, Result};
+use crate::cores::Cores;
 use crate::emulator::{Nanos, Window, now};
 use crate::failover::{Pair, Tally};
 use nix::errno::Errno;
