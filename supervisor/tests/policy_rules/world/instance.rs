@@ -43,7 +43,7 @@ pub(crate) struct Model {
     pub(crate) inbox: VecDeque<(Order, Device)>,
     /// With the connection that comes with a device.
     pub(crate) outbox: VecDeque<(Word, u64)>,
-    /// What the lanes have done, and the control thread has not told yet.
+    /// That the lanes have let go, and the control thread has not told yet.
     pub(crate) lane_words: VecDeque<Word>,
     pub(crate) fault: Option<Fault>,
     pub(crate) lanes: Lanes,
@@ -208,6 +208,7 @@ impl World {
             freeze_ns,
         };
         model.lane_words.push_back(word);
+        model.tell_of_lanes();
     }
 }
 
