@@ -216,10 +216,11 @@ impl Model {
     /// The control thread hears of its lanes whenever it comes to it.
     pub(crate) fn tell_of_lanes(&mut self) {
         for word in std::mem::take(&mut self.lane_words) {
-            match word {
-                // Who has the lanes and does not say so hangs, which its heartbeat tells.
-                Word::Active { .. } => self.outbox.push_back((word, 0)),
-                word => self.say(word),
+            // Who has the lanes and does not say so hangs, which its heartbeat tells.
+            if matches!(word, Word::Active { .. }) {
+                self.outbox.push_back((word, 0));
+            } else {
+                self.say(word);
             }
         }
     }
