@@ -7,6 +7,7 @@ mod act;
 mod adopt;
 mod console;
 mod core_file;
+mod decisions;
 mod error;
 mod event_log;
 mod event_loop;
@@ -205,6 +206,7 @@ impl Daemon {
             std::mem::forget(daemon);
             return Err(DaemonError::Loop(error));
         }
+        daemon.decide_as_before(serves);
         daemon.add_configured_ports(serves)?;
         Ok(daemon)
     }
@@ -247,6 +249,7 @@ impl Daemon {
         if let Err(error) = self.steering.close() {
             console::say(format_args!("steering could not be given back: {error}"));
         }
+        decisions::forget(self.runtime.path());
         self.ending
     }
 

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod bench_failover;
 pub mod chaos;
+pub mod cores;
 pub mod demo;
 pub mod demo_vm;
 pub mod emulator;

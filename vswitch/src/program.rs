@@ -24,9 +24,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// That nobody reads it is no reason to panic.
+/// In one write, for others say things into the same file. That nobody reads it is no reason to panic.
 pub(crate) fn say(what: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{what}");
+    let _ = std::io::stderr().write_all(format!("{what}\n").as_bytes());
 }
 
 /// A thread that panics leaves what it worked on half done: the process dies at once, by a signal

@@ -39,7 +39,8 @@ pub(super) fn either<T: Serialize>(as_json: bool, value: &T, text: impl FnOnce(&
     }
 }
 
-/// Says something to the user.
+/// Says something to the user, in one write.
 pub(super) fn message(text: impl Display) {
-    let _ = writeln!(io::stderr(), "vswsup: {text}");
+    let line = format!("vswsup: {text}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
 }

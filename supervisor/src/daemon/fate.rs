@@ -4,9 +4,13 @@ use super::Daemon;
 use super::process::End;
 use super::watch::Hang;
 use crate::policy::Event;
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::Death;
 use vhost_transfer::{InstanceId, PortId};
+
+/// Words of one process that are ignored and told of.
+const MOST_IGNORED: u32 = 20;
 
 /// Of one process.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +24,8 @@ pub(super) struct Fate {
     pub(super) end: Option<(i32, End)>,
     /// The policy was told over which port.
     blamed: bool,
+    /// How much of what it said was ignored.
+    ignored: u32,
 }
 
 impl Fate {
@@ -47,6 +53,13 @@ impl Fates {
 
     pub(super) fn hangs(&mut self, id: InstanceId, hang: Hang) {
         self.now[id as usize].hang = Some(hang);
+    }
+
+    /// One more of its words is ignored: as often as [`MOST_IGNORED`], less, or more.
+    pub(super) fn count_ignored(&mut self, id: InstanceId) -> Ordering {
+        let ignored = &mut self.now[id as usize].ignored;
+        *ignored = ignored.saturating_add(1);
+        (*ignored).cmp(&MOST_IGNORED)
     }
 
     /// It has got a fatal signal, no longer than `patience` ago.

@@ -3,7 +3,7 @@
 use super::Daemon;
 use super::vault::Entry;
 use crate::control::protocol::EventKind;
-use crate::policy::{Event, Word};
+use crate::policy::{Event, Life, Word};
 use vhost_transfer::ledger::LAYOUT_VERSION;
 use vhost_transfer::lifeline::Received;
 use vhost_transfer::message::{DeviceGone, DeviceUpdate, FromInstance, Hello, Warm};
@@ -88,11 +88,14 @@ impl Daemon {
         });
     }
 
+    /// Only one that starts becomes warm; of another the policy ignores it.
     fn hear_warm(&mut self, id: InstanceId, warm: Warm) -> Word {
-        if let Some(process) = self.process(id) {
-            process.phases = warm.phases;
+        if self.policy.instance(id).life == Life::Greeted {
+            if let Some(process) = self.process(id) {
+                process.phases = warm.phases;
+            }
+            self.record_start(id);
         }
-        self.record_start(id);
         Word::Warm
     }
 

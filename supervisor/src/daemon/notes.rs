@@ -7,6 +7,7 @@ use super::report::count;
 use super::{Daemon, console, core_file};
 use crate::control::protocol::{EventKind, FailoverReport, HistoryEntry, MoveKind};
 use crate::policy::Note;
+use std::cmp::Ordering;
 use vhost_transfer::{InstanceId, PortId, Term};
 
 impl Daemon {
@@ -67,10 +68,12 @@ impl Daemon {
             }
             Note::Blamed(id, port) => self.note_blame(id, port),
             Note::Pinned(true) => {
+                self.remember();
                 let text = "pinned: nothing takes over until it is unpinned".to_owned();
                 self.tell_people(EventKind::Pinned, None, None, text);
             }
             Note::Pinned(false) => {
+                self.remember();
                 let text = "unpinned: failover is on again".to_owned();
                 self.tell_people(EventKind::Unpinned, None, None, text);
             }
@@ -79,10 +82,18 @@ impl Daemon {
                 let text = format!("steering to {id} failed: {reason}");
                 self.tell_of(EventKind::Steering, id, text);
             }
-            Note::Ignored(id, what) => {
-                self.tell_of(EventKind::Ignored, id, format!("{id}: ignored: {what}"));
-            }
+            Note::Ignored(id, what) => self.note_ignored(id, &what),
         }
+    }
+
+    /// One that goes on and on would drive everything else out of the events.
+    fn note_ignored(&mut self, id: InstanceId, what: &str) {
+        let text = match self.fates.count_ignored(id) {
+            Ordering::Less => format!("{id}: ignored: {what}"),
+            Ordering::Equal => format!("{id}: ignored: {what}; what else is ignored is not told"),
+            Ordering::Greater => return,
+        };
+        self.tell_of(EventKind::Ignored, id, text);
     }
 
     fn note_beginning(
@@ -145,11 +156,14 @@ impl Daemon {
     }
 
     fn note_end(&mut self, id: InstanceId, reason: &str) {
-        self.tell_of(EventKind::Ended, id, format!("{id} has ended: {reason}"));
-        let entry = self.entry(MoveKind::Exit, None, Some(id), reason);
-        self.history.record(entry);
         let fate = self.fates.of(id).clone();
         let report = self.failover_report(&fate);
+        let core = report.core_file.as_deref();
+        let core = core.map_or_else(String::new, |file| format!(" to {}", file.display()));
+        let text = format!("{id} has ended: {reason}{core}");
+        self.tell_of(EventKind::Ended, id, text);
+        let entry = self.entry(MoveKind::Exit, None, Some(id), reason);
+        self.history.record(entry);
         if let Some(entry) = self.history.open_failover(id) {
             let devices = entry.failover.as_ref().map_or(0, |report| report.devices);
             entry.cause = cause(id, &fate);

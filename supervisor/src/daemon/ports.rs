@@ -47,19 +47,34 @@ impl Ports {
     pub(super) fn add(&mut self, port: Port) -> Result<PortId, String> {
         self.validate(&port)?;
         let listener = listen(&port)?;
+        self.number(port, listener, false)
+    }
+
+    /// Gives a port a number that is in quarantine.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn add_closed(&mut self, port: Port) -> Result<PortId, String> {
+        self.validate(&port)?;
+        self.number(port, None, true)
+    }
+
+    fn number(
+        &mut self,
+        port: Port,
+        listener: Option<Listener>,
+        quarantined: bool,
+    ) -> Result<PortId, String> {
         let id = self
             .take_number()
             .ok_or_else(|| format!("port `{}`: no number is free; remove a port", port.name))?;
-        let trouble = None;
-        self.ports.insert(
-            id,
-            NumberedPort {
-                port,
-                listener,
-                quarantined: false,
-                trouble,
-            },
-        );
+        let numbered = NumberedPort {
+            port,
+            listener,
+            quarantined,
+            trouble: None,
+        };
+        self.ports.insert(id, numbered);
         Ok(id)
     }
 
@@ -148,9 +163,8 @@ impl NumberedPort {
     }
 
     /// Nobody is to serve it: the socket is closed, so that no front end waits at it.
-    pub(super) fn quarantine(&mut self) {
+    pub(super) fn close(&mut self) {
         self.listener = None;
-        self.quarantined = true;
     }
 
     /// It is to be served again.

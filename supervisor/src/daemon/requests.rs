@@ -140,7 +140,9 @@ impl Daemon {
         let Some((id, port)) = self.ports.remove(name) else {
             return false;
         };
-        if !port.quarantined {
+        if port.quarantined {
+            self.remember();
+        } else {
             self.happen(Event::PortRemoved(id));
         }
         true

@@ -38,6 +38,7 @@ impl State {
         let (from, to, term) = (handover.from, handover.to, handover.term);
         let has_let_go = matches!(handover.phase, Phase::Releasing { drained: Some(_) });
         self.actions.push(Action::Revoke(term));
+        self.instance_mut(from).revoked = Some(term);
         self.begin_abort(self.fate(to), &[from]);
         self.note_let_go(has_let_go);
     }

@@ -214,7 +214,10 @@ impl State {
         }
         if self.life(id) == Life::Releasing {
             self.set_life(id, Life::Warm);
-        } else if self.life(id) == Life::Active && self.handover.is_none() {
+        } else if self.life(id) == Life::Active
+            && self.handover.is_none()
+            && self.instance(id).revoked != Some(term)
+        {
             // A supervisor before this one had written the release word.
             self.set_life(id, Life::Warm);
             self.keep_devices(id);

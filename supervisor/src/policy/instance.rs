@@ -67,6 +67,9 @@ pub struct Instance {
     pub(super) dumps: bool,
     /// The handover whose abort it has still to confirm.
     pub(super) owes_aborted: Option<Term>,
+    /// The last handover away from it whose release word was revoked: it may have let go by then, and
+    /// takes its lanes back by itself.
+    pub(super) revoked: Option<Term>,
     /// It was told that a device is gone, and nothing since that it would answer.
     pub(super) told_gone: bool,
     /// Devices of which it has mapped some state since they came up.
@@ -102,6 +105,7 @@ impl Instance {
             unfenced: false,
             dumps: false,
             owes_aborted: None,
+            revoked: None,
             told_gone: false,
             mapped: BTreeSet::new(),
             unmapped: BTreeMap::new(),

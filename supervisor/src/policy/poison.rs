@@ -15,8 +15,9 @@ impl State {
             self.blamed.insert(port);
             return;
         }
-        self.port_removed(port);
+        // First, so that it outlives a supervisor that dies while it tells the instances.
         self.actions.push(Action::Quarantine(port));
+        self.port_removed(port);
     }
 
     /// The death before was too long ago to count.

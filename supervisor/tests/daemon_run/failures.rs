@@ -182,3 +182,21 @@ pub(crate) fn record() {
     };
     assert!(newer.iter().all(|event| event.number >= last));
 }
+
+pub(crate) fn babble() {
+    let rig = Rig::ready();
+    let of_kind = |kind| kinds(&rig).into_iter().filter(|&one| one == kind).count();
+    let starts = || {
+        let history = rig.history().into_iter();
+        history
+            .filter(|entry| entry.kind == MoveKind::Start)
+            .count()
+    };
+    let (active, started) = (of_kind(EventKind::Active), starts());
+    rig.wish(Wish::Babble);
+    rig.wish(device(1));
+    rig.wait_for_line(A, "stored 1 1");
+    assert!((1..=20).contains(&of_kind(EventKind::Ignored)));
+    assert_eq!((of_kind(EventKind::Active), starts()), (active, started));
+    assert!(rig.log().contains("what else is ignored is not told"));
+}

@@ -16,6 +16,8 @@ use vhost_transfer::message::*;
 use vhost_transfer::{InstanceId, Ledger, Lifeline, PortId, Term};
 
 const PAUSE: Duration = Duration::from_micros(500);
+/// Words of one that babbles, each of two kinds: more than all events that are kept.
+const BABBLE: usize = 1500;
 /// Longer than the real one waits, since the other fake may have to wait for a CPU.
 const BEFORE_TAKING_BACK: Duration = Duration::from_secs(1);
 
@@ -212,6 +214,15 @@ impl Fake {
             Wish::Gone { port } => {
                 let trouble = None;
                 self.say(FromInstance::DeviceGone(DeviceGone { port, trouble }));
+            }
+            Wish::Babble => {
+                for _ in 0..BABBLE {
+                    self.say(FromInstance::StandingBy);
+                    self.say(FromInstance::Warm(Warm {
+                        uplink_mac: None,
+                        phases: Vec::new(),
+                    }));
+                }
             }
             Wish::Nonsense => {
                 let socket = self.lifeline.as_fd().try_clone_to_owned().unwrap();

@@ -72,6 +72,10 @@ fn main() {
         ("a_storm_ends_and_a_reload_tries_again", failures::storm),
         ("two_storms_end_the_supervisor", failures::two_storms),
         ("a_death_is_on_the_record", failures::record),
+        (
+            "one_that_babbles_is_not_the_only_one_heard",
+            failures::babble,
+        ),
     ];
     let trials = tests.iter().map(|&(name, test)| {
         Trial::test(name, move || {

@@ -19,6 +19,8 @@ pub(crate) enum Wish {
     Gone {
         port: PortId,
     },
+    /// Again and again what it has no business to say.
+    Babble,
     Nonsense,
 }
 
@@ -53,6 +55,7 @@ pub(crate) fn wish(directory: &Path, wish: Wish) {
             fds,
         } => format!("device {port} {revision} {fds}"),
         Wish::Gone { port } => format!("gone {port} 0 0"),
+        Wish::Babble => "babble 0 0 0".into(),
         Wish::Nonsense => "nonsense 0 0 0".into(),
     };
     let path = directory.join("wish");
@@ -80,6 +83,7 @@ pub(crate) fn take(id: InstanceId) -> Option<Wish> {
             fds,
         },
         "gone" => Wish::Gone { port },
+        "babble" => Wish::Babble,
         _ => Wish::Nonsense,
     })
 }

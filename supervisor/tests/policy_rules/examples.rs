@@ -244,6 +244,30 @@ fn a_standby_that_dies_after_the_release_word_is_not_waited_for() {
     }
 }
 
+/// The control thread confirms the abort before it hears that the lanes had let go by then.
+#[test]
+fn one_whose_lanes_take_a_revoked_release_back_is_active_all_the_time() {
+    let (mut world, request) = released();
+    world.step_lanes(A);
+    world.kill(B);
+    world.hear(B);
+    world.obey(A);
+    world.hear(A);
+    assert!(matches!(
+        world.outcome(request),
+        Some(Outcome::Failed { .. })
+    ));
+    assert_eq!(world.state.active(), Some(A));
+    world.model(A).tell_of_lanes();
+    world.hear(A);
+    assert_eq!(world.state.active(), Some(A), "it takes its lanes back");
+    assert!(world.look(A).inbox.is_empty(), "and needs no order for it");
+    world.run();
+    assert_eq!((world.owner, world.state.term()), (Some(A), Term(2)));
+    world.settle();
+    world.check_well();
+}
+
 #[test]
 fn lanes_that_nobody_takes_are_degraded_and_come_back() {
     let (mut world, request) = released();

@@ -215,6 +215,7 @@ impl World {
             }
             model.runs = false;
             model.inbox.clear();
+            model.lane_words.clear();
             if self.owner == Some(id) {
                 self.owner = None;
                 self.owner_died = true;

@@ -7,7 +7,6 @@
 //!
 //! Reading order: [`Options`]; [`run`]; `round`, one death; [`Report`].
 
-mod cores;
 mod memory;
 mod options;
 mod report;
@@ -18,9 +17,9 @@ pub use report::{Case, Cause, Report};
 
 use crate::bench::stage::{Conditions, Stage};
 use crate::bench::{Error, Result, write};
+use crate::cores::Cores;
 use crate::failover::ledger_of;
 use crate::terminal::{Interrupt, Progress};
-use cores::Cores;
 use report::Measured;
 use round::{Round, Setting};
 

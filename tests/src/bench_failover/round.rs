@@ -5,11 +5,11 @@
 //! the filling of its page tables take their time from the lane's CPU where there is no other, and the
 //! faster they are done the shorter the benchmark.
 
-use super::cores::Cores;
 use super::report::Cause;
 use crate::bench::stage::Stage;
 use crate::bench::toll::{Counts, Toll};
 use crate::bench::{Error, Result};
+use crate::cores::Cores;
 use crate::emulator::{Nanos, Window, now};
 use crate::failover::Pair;
 use nix::errno::Errno;

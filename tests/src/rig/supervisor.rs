@@ -57,7 +57,7 @@ impl Supervisor {
     /// Starts `vswsup run`; it dies with the calling thread.
     pub(super) fn start(programs: &Programs, config: &Path, dir: &Path) -> io::Result<Self> {
         Ok(Self {
-            child: spawn(&programs.vswsup, config, dir)?,
+            child: spawn(&programs.vswsup, config, dir, |_| {})?,
             vswsup: programs.vswsup.clone(),
             config: config.to_owned(),
             dir: dir.to_owned(),
@@ -87,8 +87,34 @@ impl Supervisor {
     /// # Errors
     /// When it cannot be started.
     pub fn start_again(&mut self) -> io::Result<()> {
-        self.child = spawn(&self.vswsup, &self.config, &self.dir)?;
+        self.start_again_as(|_| {})
+    }
+
+    /// As above, in an environment that `change` makes another.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_again_as(&mut self, change: impl FnOnce(&mut Command)) -> io::Result<()> {
+        self.child = spawn(&self.vswsup, &self.config, &self.dir, change)?;
         Ok(())
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it does not within `limit`.
+    pub fn wait_for_end(&mut self, limit: Duration) -> io::Result<ExitStatus> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(io::Error::other(format!(
+            "the supervisor did not end within {limit:?}; it said:\n{}",
+            self.log()
+        )))
     }
 
     /// Its process id.
@@ -111,6 +137,21 @@ impl Supervisor {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// Starts `vswsup` with `arguments` against it, with pipes for what it says.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn start_command(&self, arguments: &[&str]) -> io::Result<Child> {
+        Command::new(&self.vswsup)
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
     }
 
     /// `vswsup status --json`.
@@ -158,24 +199,21 @@ impl Supervisor {
             return Ok(status);
         }
         kill(self.pid(), Signal::SIGTERM)?;
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let ended = self.wait_for_end(PATIENCE);
+        if ended.is_err() {
+            self.kill()?;
         }
-        self.child.kill()?;
-        self.child.wait()?;
-        Err(io::Error::other(format!(
-            "the supervisor did not end within {PATIENCE:?}; it said:\n{}",
-            self.log()
-        )))
+        ended
     }
 }
 
 /// Starts `vswsup run`; what it says is appended to the log in `dir`.
-fn spawn(vswsup: &Path, config: &Path, dir: &Path) -> io::Result<Child> {
+fn spawn(
+    vswsup: &Path,
+    config: &Path,
+    dir: &Path,
+    change: impl FnOnce(&mut Command),
+) -> io::Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
@@ -193,6 +231,7 @@ fn spawn(vswsup: &Path, config: &Path, dir: &Path) -> io::Result<Child> {
         .process_group(0); // Ctrl-C is for who started the rig, who then stops it.
     // SAFETY: prctl(2) is async-signal-safe, and nothing else is done between fork and exec.
     unsafe { command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?)) };
+    change(&mut command);
     command.spawn()
 }
 

@@ -112,7 +112,8 @@ impl Instance {
 
     /// Who read this instance's standard error may have gone with the supervisor.
     fn tell_people(&self, what: &str) {
-        let _ = writeln!(std::io::stderr(), "vswitch {}: {what}", self.id);
+        let line = format!("vswitch {}: {what}\n", self.id);
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
     fn rejoin(&mut self, lifeline: Lifeline) -> Result<(), ControlError> {

@@ -43,6 +43,8 @@ pub(crate) struct Model {
     pub(crate) inbox: VecDeque<(Order, Device)>,
     /// With the connection that comes with a device.
     pub(crate) outbox: VecDeque<(Word, u64)>,
+    /// That the lanes have let go, and the control thread has not told yet.
+    pub(crate) lane_words: VecDeque<Word>,
     pub(crate) fault: Option<Fault>,
     pub(crate) lanes: Lanes,
     pub(crate) armed: bool,
@@ -167,15 +169,22 @@ impl World {
         model.say(Word::Warm);
     }
 
-    /// The lanes of an instance go one step, if there is one to go.
+    /// The lanes of an instance go one step, and the control thread tells of it at once.
     pub(crate) fn run_lanes(&mut self, id: InstanceId) {
+        self.step_lanes(id);
+        self.model(id).tell_of_lanes();
+    }
+
+    /// The lanes of an instance go one step, if there is one to go.
+    pub(crate) fn step_lanes(&mut self, id: InstanceId) {
         match self.look(id).lanes {
             Lanes::Owning(term) if self.release > term => {
                 let term = self.release;
                 self.owner = None;
                 self.owner_died = false;
                 self.model(id).lanes = Lanes::LetGo(term);
-                self.model(id).say(Word::Released { term, drained: 3 });
+                let word = Word::Released { term, drained: 3 };
+                self.model(id).lane_words.push_back(word);
             }
             Lanes::Waiting(term) if self.owner.is_none() => self.take_lanes(id, term),
             Lanes::LetGo(term) if self.begun >= term => self.model(id).lanes = Lanes::Idle,
@@ -193,17 +202,29 @@ impl World {
         model.lanes = Lanes::Owning(term);
         model.quiesced = false;
         let freeze_ns = None;
-        // Who has the lanes and does not say so hangs, which its heartbeat tells.
         let word = Word::Active {
             term,
             after_death,
             freeze_ns,
         };
-        model.outbox.push_back((word, 0));
+        model.lane_words.push_back(word);
+        model.tell_of_lanes();
     }
 }
 
 impl Model {
+    /// The control thread hears of its lanes whenever it comes to it.
+    pub(crate) fn tell_of_lanes(&mut self) {
+        for word in std::mem::take(&mut self.lane_words) {
+            // Who has the lanes and does not say so hangs, which its heartbeat tells.
+            if matches!(word, Word::Active { .. }) {
+                self.outbox.push_back((word, 0));
+            } else {
+                self.say(word);
+            }
+        }
+    }
+
     fn map(&mut self, port: PortId, device: Device) {
         // What is mapped is said: the lifeline loses nothing.
         if self.takes_fault(Fault::Swallow) {

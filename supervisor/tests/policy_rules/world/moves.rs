@@ -12,6 +12,7 @@ pub(crate) enum Move {
     Hear(InstanceId),
     WarmUp(InstanceId),
     RunLanes(InstanceId),
+    TellOfLanes(InstanceId),
     Change(InstanceId, u16),
     Read(InstanceId, u16),
     NoticeEnd(InstanceId, u16),
@@ -71,6 +72,9 @@ impl World {
         }
         if !model.started {
             moves.push(Move::WarmUp(id));
+        }
+        if !model.lane_words.is_empty() {
+            moves.push(Move::TellOfLanes(id));
         }
         if self.lanes_can_go(id) {
             moves.push(Move::RunLanes(id));
@@ -209,7 +213,8 @@ impl World {
             Move::Obey(id) => self.obey(id),
             Move::Hear(id) => self.hear(id),
             Move::WarmUp(id) => self.warm_up(id),
-            Move::RunLanes(id) => self.run_lanes(id),
+            Move::RunLanes(id) => self.step_lanes(id),
+            Move::TellOfLanes(id) => self.model(id).tell_of_lanes(),
             Move::Change(id, number) => self.change(id, number),
             Move::Read(id, number) => self.read(id, port(number)),
             Move::NoticeEnd(id, number) => self.notice_end(id, port(number)),

@@ -104,6 +104,7 @@ impl World {
         let releases = matches!(model.lanes, Lanes::Owning(term) if release > term);
         model.inbox.clear();
         model.outbox.clear();
+        model.lane_words.clear();
         model.quiesced &= releases;
         // One that does nothing does not introduce itself either.
         if model.runs && (model.standing().is_none() || model.stuck) {

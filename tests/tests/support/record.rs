@@ -1,0 +1,68 @@
+//! What a supervisor tells of itself, and waiting for it.
+
+use super::PATIENCE;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use vswsup_tests::rig::{CommandOutcome, Rig};
+
+/// What `vswsup COMMAND --json` tells.
+pub(crate) fn told(rig: &Rig, command: &[&str]) -> Value {
+    let arguments: Vec<_> = command.iter().copied().chain(["--json"]).collect();
+    rig.supervisor()
+        .command(&arguments)
+        .unwrap()
+        .json()
+        .unwrap()
+}
+
+/// The entries of a list that is told, whose `kind` is this.
+pub(crate) fn of_kind(list: &Value, kind: &str) -> Vec<Value> {
+    let entries = list.as_array().expect("a list").iter();
+    entries
+        .filter(|entry| entry["kind"] == kind)
+        .cloned()
+        .collect()
+}
+
+/// The entry of a list that is told in which `key` is `value`.
+pub(crate) fn entry(list: &Value, key: &str, value: &str) -> Option<Value> {
+    let mut entries = list.as_array().expect("a list").iter();
+    entries.find(|entry| entry[key] == value).cloned()
+}
+
+/// The process that is `active`, `standby` and so on.
+pub(crate) fn pid_of(status: &Value, state: &str) -> i32 {
+    let found = entry(&status["instances"], "state", state);
+    let pid = found.unwrap_or_else(|| panic!("nobody is {state}: {status}"))["pid"].as_i64();
+    pid.expect("it has a process") as i32
+}
+
+/// Runs a command that has to succeed.
+pub(crate) fn command(rig: &Rig, arguments: &[&str]) -> CommandOutcome {
+    let outcome = rig.supervisor().command(arguments).unwrap();
+    let log = || rig.supervisor().log();
+    assert!(
+        outcome.status.success(),
+        "{arguments:?}: {outcome:?}\n{}",
+        log()
+    );
+    outcome
+}
+
+/// Waits until there is what is looked for; fails with the supervisor's log.
+pub(crate) fn wait_for<T>(rig: &Rig, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        let log = || rig.supervisor().log();
+        assert!(Instant::now() < until, "in vain: {what}\n{}", log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until it is so; fails with the supervisor's log.
+pub(crate) fn wait_until(rig: &Rig, what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(rig, what, || is_so().then_some(()));
+}
