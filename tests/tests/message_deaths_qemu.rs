@@ -1,11 +1,12 @@
 //! As `message_deaths.rs`, with QEMU as the front end: first without a guest, for what it sends when it
-//! connects, then with Linux, whose driver goes and comes again and again. The active instance dies at a
+//! connects, then with Linux, whose driver and memory go and come again and again. The active instance dies at a
 //! step of a message on the way. Every message that QEMU really sends has its turn, and every step.
 //!
 //! Needs root and QEMU (scripts/packages); fails with the reason where they are missing.
 
 mod support;
 
+use serde_json::json;
 use std::time::Duration;
 use support::PATIENCE;
 use support::deaths::{self, Death, Moment, wait_until};
@@ -25,7 +26,10 @@ const CERTAIN_TO_CONNECT: [&str; 5] = [
     "GET_QUEUE_NUM",
     "SET_OWNER",
 ];
-const CERTAIN_OF_A_DRIVER: [&str; 9] = [
+const CERTAIN_OF_A_GUEST: [&str; 12] = [
+    "SEND_RARP",
+    "REM_MEM_REG",
+    "ADD_MEM_REG",
     "SET_FEATURES",
     "NET_SET_MTU",
     "SET_VRING_NUM",
@@ -38,6 +42,18 @@ const CERTAIN_OF_A_DRIVER: [&str; 9] = [
 ];
 /// The host, behind the uplink.
 const HOST_ADDRESS: &str = "10.77.0.1/24";
+/// A PCI device without a driver; its memory belongs to the guest's while its decoding is switched on.
+const SHARED_MEMORY: [(&str, &str); 2] = [
+    ("-object", "memory-backend-memfd,id=shared,size=2M,share=on"),
+    ("-device", "ivshmem-plain,memdev=shared"),
+];
+/// Memory goes and comes.
+const REMAP: &str = r"
+    device=$(dirname $(grep -l 0x1110 /sys/bus/pci/devices/*/device))
+    for command in '\0' '\2'; do
+        printf $command | dd of=$device/config bs=1 seek=4 conv=notrunc 2>/dev/null
+    done";
+/// The driver goes and comes.
 const REBIND: &str = "
     device=$(basename $(readlink /sys/class/net/eth0/device))
     echo $device > /sys/bus/virtio/drivers/virtio_net/unbind
@@ -57,13 +73,13 @@ fn deaths_while_qemu_is_connected_to() {
 }
 
 #[test]
-fn deaths_while_a_driver_negotiates_and_qemu_is_client() {
-    die_while_a_driver_negotiates(CLIENT, 0);
+fn deaths_while_a_guest_changes_and_qemu_is_client() {
+    die_while_a_guest_changes(CLIENT, 0);
 }
 
 #[test]
-fn deaths_while_a_driver_negotiates_and_qemu_is_server() {
-    die_while_a_driver_negotiates(SocketMode::Server, 4);
+fn deaths_while_a_guest_changes_and_qemu_is_server() {
+    die_while_a_guest_changes(SocketMode::Server, 4);
 }
 
 fn die_while_it_connects(mode: SocketMode, turn: usize) {
@@ -79,10 +95,11 @@ fn die_while_it_connects(mode: SocketMode, turn: usize) {
         let death = Death::ordered(&rig, &moment, how);
         let qemu = start(&moment);
         judge(&death, || qemu.disconnects().unwrap());
+        qemu.qmp().execute("query-status", json!({})).unwrap();
     }
 }
 
-fn die_while_a_driver_negotiates(mode: SocketMode, turn: usize) {
+fn die_while_a_guest_changes(mode: SocketMode, turn: usize) {
     let rig = Rig::start(&RigConfig {
         uplink: true,
         wire_address: Some(HOST_ADDRESS),
@@ -90,24 +107,34 @@ fn die_while_a_driver_negotiates(mode: SocketMode, turn: usize) {
     });
     let rig = rig.unwrap();
     let mut config = GuestVmConfig::new(rig.socket(1), mode, rig.dir());
-    config.nic_options = vec!["host_mtu=1500".to_owned()];
+    // A driver that announces itself would keep QEMU from doing so.
+    config.nic_options = ["host_mtu=1500", "guest_announce=off"]
+        .map(str::to_owned)
+        .to_vec();
+    config.devices = SHARED_MEMORY
+        .map(|(option, value)| (option, value.to_owned()))
+        .to_vec();
     let vm = GuestVm::boot(config).unwrap_or_else(|error| panic!("{error}"));
     rig.record_steps().unwrap();
-    rebind(&vm, &rig);
-    for (moment, how) in deaths::moments(&rig, &CERTAIN_OF_A_DRIVER, turn) {
+    change(&vm, &rig);
+    for (moment, how) in deaths::moments(&rig, &CERTAIN_OF_A_GUEST, turn) {
         let before = vm.disconnects().unwrap();
         let death = Death::ordered(&rig, &moment, how);
-        rebind(&vm, &rig);
+        change(&vm, &rig);
         judge(&death, || vm.disconnects().unwrap() - before);
     }
-    rebind(&vm, &rig);
+    change(&vm, &rig);
 }
 
-/// The driver leaves the device and takes it again; until the guest reaches the host.
-fn rebind(vm: &GuestVm, rig: &Rig) {
+/// All that a guest can have QEMU say; until the guest reaches the host.
+fn change(vm: &GuestVm, rig: &Rig) {
     let log = || format!("{}\n{}", vm.log_tail(), rig.supervisor().log());
-    vm.run(REBIND)
-        .unwrap_or_else(|error| panic!("{error}\n{}", log()));
+    let once = json!({ "initial": 1, "max": 1, "rounds": 1, "step": 0 });
+    let announced = vm.qmp().execute("announce-self", once);
+    let changed = announced
+        .and_then(|_| vm.run(REMAP))
+        .and_then(|_| vm.run(REBIND));
+    changed.unwrap_or_else(|error| panic!("{error}\n{}", log()));
     let connected = wait_until(|| {
         let ping = vm.outcome(PING, PATIENCE);
         ping.is_ok_and(|ping| ping.status == 0)

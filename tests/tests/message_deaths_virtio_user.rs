@@ -96,11 +96,21 @@ impl FrontEnd {
             "{moment:?}\n{said}\n{}",
             rig.supervisor().log()
         );
+        if !done && self.side == Side::Server {
+            self.start_again(rig);
+        }
         assert!(
             self.comes_and_goes(),
             "{moment:?}, afterwards\n{}",
             self.prompt.said()
         );
+    }
+
+    /// As a server virtio-user that could not begin keeps its listening socket, where nobody accepts what
+    /// the switch connects, until its process ends. As a client it can be attached again.
+    fn start_again(&mut self, rig: &Rig) {
+        self.prompt.end();
+        *self = Self::start(self.side, rig);
     }
 
     /// Up, traffic, and down again. Whether all of that went well.

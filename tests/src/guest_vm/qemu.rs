@@ -121,6 +121,7 @@ pub(super) fn arguments(
         kernel(config, artifacts, paths),
         channels(paths),
         network(config, version),
+        more_devices(config),
         trace(paths),
     ]
     .concat()
@@ -209,6 +210,12 @@ fn network(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
     }
     let connection = connection(config, version).into_iter();
     connection.chain(options(&[("-device", &device)])).collect()
+}
+
+fn more_devices(config: &GuestVmConfig) -> Vec<String> {
+    let devices = config.devices.iter();
+    let options = devices.flat_map(|(option, value)| [(*option).to_owned(), value.clone()]);
+    options.collect()
 }
 
 /// QEMU 7.2 has no QMP event for a lost back end, so it is asked to trace what its net device sees.

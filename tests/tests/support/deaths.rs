@@ -93,7 +93,8 @@ pub(crate) struct Moment {
 }
 
 /// Of the steps that a front end was recorded to take, one for each message, so that every step has its
-/// turn as well, and how to die there. Different `turn`s choose differently. Some messages are `certain`.
+/// turn as well, and how to die there; and where an answer is owed for certain, one more. Different
+/// `turn`s choose differently. Some messages are `certain`.
 pub(crate) fn moments(rig: &Rig, certain: &[&str], turn: usize) -> Vec<(Moment, &'static str)> {
     let recorded = rig.recorded_steps().unwrap();
     for certain in certain {
@@ -124,6 +125,10 @@ fn choose(recorded: &[(String, String)], turn: usize) -> Vec<Moment> {
         chosen.push(moment(&(message.clone(), step.clone())));
         queue.push(step);
     }
+    let answered = |(message, step): &&(String, String)| {
+        message.starts_with("GET_") && *step == word(Step::Consumed)
+    };
+    chosen.extend(recorded.iter().filter(answered).map(moment));
     for step in steps {
         if !chosen.iter().any(|moment| moment.step == step) {
             let first = recorded.iter().find(|(_, taken)| *taken == step);
@@ -132,7 +137,7 @@ fn choose(recorded: &[(String, String)], turn: usize) -> Vec<Moment> {
             ));
         }
     }
-    chosen
+    in_order(chosen)
 }
 
 /// Each one once.

@@ -79,6 +79,12 @@ impl Prompt {
         }
     }
 
+    /// Kills it.
+    pub(crate) fn end(&mut self) {
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
+    }
+
     /// All that it said.
     pub(crate) fn said(&self) -> String {
         let bytes = std::fs::read(&self.log).expect("its log");
@@ -88,8 +94,7 @@ impl Prompt {
 
 impl Drop for Prompt {
     fn drop(&mut self) {
-        let _ = self.process.kill(); // it may have ended
-        let _ = self.process.wait();
+        self.end();
     }
 }
 
