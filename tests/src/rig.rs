@@ -167,6 +167,33 @@ impl Rig {
     pub fn faults(&self) -> io::Result<String> {
         std::fs::read_to_string(self.dir.path().join(supervisor::FAULTS))
     }
+
+    /// Forgets which steps of messages were recorded, and records those that come from now on.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn record_steps(&self) -> io::Result<()> {
+        std::fs::write(self.steps_file(), "")
+    }
+
+    /// Message and step, in the order in which they came.
+    ///
+    /// # Errors
+    /// Those of reading a file, which is there after [`Self::record_steps`].
+    pub fn recorded_steps(&self) -> io::Result<Vec<(String, String)>> {
+        let text = std::fs::read_to_string(self.steps_file())?;
+        let pairs = text.lines().filter_map(|line| line.rsplit_once(' '));
+        Ok(pairs
+            .map(|(message, step)| (message.to_owned(), step.to_owned()))
+            .collect())
+    }
+
+    fn steps_file(&self) -> PathBuf {
+        self.dir
+            .path()
+            .join(supervisor::FAULTS)
+            .with_extension("steps")
+    }
 }
 
 fn runtime_dir(dir: &Path) -> PathBuf {

@@ -82,6 +82,7 @@ fn memory_slots_and_status_are_used_where_offered() {
     assert_eq!(count(Request::SET_MEM_TABLE), 0);
     assert_eq!(count(Request::GET_MAX_MEM_SLOTS), 1);
     assert_eq!(count(Request::ADD_MEM_REG), 2);
+    assert_eq!(count(Request::GET_STATUS), 1);
     assert_eq!(count(Request::SET_STATUS), 1);
     assert_eq!(count(Request::GET_QUEUE_NUM), 1);
     assert_eq!(
@@ -100,7 +101,7 @@ fn what_is_wrong_with_a_back_end_is_said() {
     );
     let closed = failure(Manners::new(Mood::HangUpAt(Request::SET_MEM_TABLE)));
     assert!(
-        closed.contains("closed the connection while SET_MEM_TABLE"),
+        closed.contains("closed the connection before it answered SET_MEM_TABLE"),
         "{closed}"
     );
     let mut old = Manners::new(Mood::Kind);

@@ -5,16 +5,21 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
 use support::PATIENCE;
+use support::deaths::{self, STEPS, WAYS, wait_until};
+use vswitch::port::Step;
 use vswsup_tests::emulator::front_end::{Request, protocol_feature};
 use vswsup_tests::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Running};
-use vswsup_tests::rig::{Rig, RigConfig};
+use vswsup_tests::rig::Rig;
 
 const QEMU: u64 = protocol_feature::REPLY_ACK | protocol_feature::MQ | protocol_feature::STATUS;
-const SLOTS: u64 = QEMU | protocol_feature::CONFIGURE_MEM_SLOTS;
 /// It waits for no message that has no answer of its own.
 const HASTY: u64 = protocol_feature::MQ | protocol_feature::STATUS;
+const SLOTS: u64 = QEMU | protocol_feature::CONFIGURE_MEM_SLOTS;
+const RESET: u64 = QEMU | protocol_feature::RESET_DEVICE;
+const MTU: u64 = QEMU | protocol_feature::NET_MTU;
+const LOG: u64 = QEMU | protocol_feature::LOG_SHMFD;
+const RARP: u64 = QEMU | protocol_feature::RARP;
 
 /// Messages that make another device, but for SET_VRING_BASE of a ring that stands there anyway.
 const CHANGES: [Request; 12] = [
@@ -31,89 +36,106 @@ const CHANGES: [Request; 12] = [
     Request::SET_VRING_ENABLE,
     Request::GET_VRING_BASE,
 ];
-const OTHERS: [Request; 4] = [
+const OTHERS: [Request; 5] = [
     Request::GET_FEATURES,
     Request::GET_PROTOCOL_FEATURES,
     Request::GET_QUEUE_NUM,
     Request::SET_VRING_BASE,
+    Request::GET_STATUS,
+];
+/// What only few front ends send, and with what negotiated.
+const SELDOM_CHANGES: [(Request, u64); 7] = [
+    (Request::ADD_MEM_REG, SLOTS),
+    (Request::REM_MEM_REG, SLOTS),
+    (Request::NET_SET_MTU, MTU),
+    (Request::SET_LOG_BASE, LOG),
+    (Request::SET_LOG_FD, LOG),
+    (Request::RESET_DEVICE, RESET),
+    (Request::RESET_OWNER, QEMU),
+];
+const SELDOM_OTHERS: [(Request, u64); 2] = [
+    (Request::GET_MAX_MEM_SLOTS, SLOTS),
+    (Request::SEND_RARP, RARP),
 ];
 
 #[test]
+fn every_message_that_the_back_end_takes_has_a_case_at_every_step() {
+    for step in STEPS {
+        let planned = cases(step);
+        let has_case = |code| planned.iter().any(|(request, _)| request.0 == code);
+        let changes_nothing = |code| {
+            let seldom = SELDOM_OTHERS.iter().map(|(request, _)| request);
+            OTHERS.iter().chain(seldom).any(|other| other.0 == code)
+        };
+        for code in deaths::taken_messages() {
+            let never_gets_there = deaths::is_for_changes(step) && changes_nothing(code);
+            assert!(
+                has_case(code) || never_gets_there,
+                "{}, {step:?}",
+                Request(code)
+            );
+        }
+    }
+}
+
+#[test]
 fn deaths_over_a_message_that_was_looked_at() {
-    die_at("peeked");
+    die_at(Step::Peeked);
 }
 
 #[test]
 fn deaths_before_the_device_is_sent_to_the_vault() {
-    die_at("packed");
+    die_at(Step::Packed);
 }
 
 #[test]
 fn deaths_while_the_device_is_on_its_way() {
-    die_at("sent");
+    die_at(Step::Sent);
 }
 
 #[test]
 fn deaths_when_the_vault_has_it() {
-    die_at("stored");
+    die_at(Step::Stored);
 }
 
 #[test]
 fn deaths_before_a_message_is_consumed() {
-    die_at("noted");
+    die_at(Step::Noted);
 }
 
 #[test]
 fn deaths_over_a_message_that_was_consumed() {
-    die_at("consumed");
+    die_at(Step::Consumed);
 }
 
 #[test]
 fn deaths_before_the_answer() {
-    die_at("applied");
+    die_at(Step::Applied);
 }
 
 #[test]
 fn deaths_after_the_answer() {
-    die_at("replied");
+    die_at(Step::Replied);
 }
 
 #[test]
 fn deaths_between_two_messages() {
-    die_at("settled");
+    die_at(Step::Settled);
 }
 
 /// One death.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     request: Request,
-    step: &'static str,
+    step: Step,
     protocol_features: u64,
     how: &'static str,
 }
 
-/// So many deaths in a row would be a restart storm, and over one port its poison.
-const PATIENT: &str = "[failover]\npoison_window = \"1ms\"\nrestart_calm = \"1ms\"\n";
-
-fn die_at(step: &'static str) {
-    let rig = Rig::start(&RigConfig {
-        uplink: false,
-        faults: true,
-        more: PATIENT.to_owned(),
-        ..RigConfig::guests(2)
-    })
-    .unwrap();
-    let only_changes = ["packed", "sent", "stored", "applied"].contains(&step);
-    let others = if only_changes { &[][..] } else { &OTHERS };
-    let requests = || others.iter().chain(&CHANGES).copied();
-    let mut cases: Vec<_> = requests().map(|request| (request, QEMU)).collect();
-    cases.extend(requests().map(|request| (request, HASTY)));
-    cases.push((Request::ADD_MEM_REG, SLOTS));
-    if !only_changes {
-        cases.push((Request::GET_MAX_MEM_SLOTS, SLOTS));
-    }
-    for ((request, protocol_features), how) in cases.into_iter().zip(["kill", "die"].iter().cycle())
-    {
+fn die_at(step: Step) {
+    let rig = deaths::mortal(2, "server");
+    let ways = WAYS.into_iter().cycle();
+    for ((request, protocol_features), how) in cases(step).into_iter().zip(ways) {
         let case = Case {
             request,
             step,
@@ -125,6 +147,22 @@ fn die_at(step: &'static str) {
     }
 }
 
+/// Messages, and what is negotiated when they come.
+fn cases(step: Step) -> Vec<(Request, u64)> {
+    let only_changes = deaths::is_for_changes(step);
+    let (others, seldom) = match only_changes {
+        true => (&[][..], &[][..]),
+        false => (&OTHERS[..], &SELDOM_OTHERS[..]),
+    };
+    let usual = || others.iter().chain(&CHANGES).copied();
+    usual()
+        .map(|request| (request, QEMU))
+        .chain(usual().map(|request| (request, HASTY)))
+        .chain(SELDOM_CHANGES)
+        .chain(seldom.iter().copied())
+        .collect()
+}
+
 /// Two guests come up, send to each other and go down, and the active instance dies on the way.
 fn live_through(rig: &Rig, case: Case) {
     let supervisor = rig.supervisor();
@@ -133,6 +171,7 @@ fn live_through(rig: &Rig, case: Case) {
     let Case {
         request, step, how, ..
     } = case;
+    let step = deaths::word(step);
     rig.set_faults(&format!("* message {step} {request} {how}\n"))
         .unwrap();
 
@@ -169,6 +208,7 @@ fn start(rig: &Rig, case: Case) -> Running {
     let guest = |number| {
         let mut spec: GuestSpec = rig.idle_guest(number);
         spec.options.protocol_features = case.protocol_features;
+        spec.reset = [Request::RESET_DEVICE, Request::RESET_OWNER].contains(&case.request);
         spec
     };
     let plan = Plan::new()
@@ -198,7 +238,7 @@ impl Case {
         let acknowledged = self.protocol_features & protocol_feature::REPLY_ACK != 0
             && self.request != Request::SET_PROTOCOL_FEATURES;
         let owed = self.request.has_reply() || acknowledged;
-        owed && ["consumed", "applied", "replied"].contains(&self.step)
+        owed && deaths::leaves_answer_open(self.step)
     }
 
     /// The front end may find its connection closed, and nothing else.
@@ -206,16 +246,4 @@ impl Case {
         let closed = fault.contains("closed the connection");
         assert!(closed && self.may_close(), "{self:?}: {fault}\n{log}");
     }
-}
-
-/// Whether it was done in time.
-fn wait_until(done: impl Fn() -> bool) -> bool {
-    let until = Instant::now() + PATIENCE;
-    while !done() {
-        if Instant::now() > until {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    true
 }

@@ -11,13 +11,18 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use super::clock::Nanos;
 use super::error::{Error, Result};
-use super::front_end::{FrontEnd, Session};
+use super::front_end::{FrontEnd, Session, protocol_feature};
 use super::guest::{Device, Socket};
 use super::virtio_net::{RX, TX};
 
 /// Pause after a handshake that failed.
 const PAUSE: Nanos = 10_000_000;
 const REPLY_LIMIT: Duration = Duration::from_secs(2);
+
+/// MTU of the device, in bytes.
+const LONGEST_PACKET: u16 = 1500;
+/// Locally administered, and the address of no flow.
+const ANNOUNCED: [u8; 6] = [0x02, 0, 0, 0, 0xa0, 0x01];
 
 #[derive(Debug)]
 enum State {
@@ -116,9 +121,14 @@ impl Connection {
             return Err(Error::Plan("the device is not connected".into()));
         };
         session.front_end().set_reply_limit(limit)?;
+        if self.device.reset {
+            session.reset()?;
+        }
         session.enable_ring(RX as u32, false)?;
         session.enable_ring(TX as u32, false)?;
-        Ok([session.stop_ring(RX as u32)?, session.stop_ring(TX as u32)?])
+        let positions = [session.stop_ring(RX as u32)?, session.stop_ring(TX as u32)?];
+        session.take_memory_back(&self.device.memory)?;
+        Ok(positions)
     }
 }
 
@@ -151,6 +161,9 @@ fn handshake(device: &Device, stream: UnixStream) -> Result<Session> {
     front_end.set_reply_limit(REPLY_LIMIT)?;
     let mut session = Session::open(front_end, device.options)?;
     check_features(device, &session)?;
+    if session.has(protocol_feature::NET_MTU) {
+        session.set_mtu(LONGEST_PACKET)?;
+    }
     session.share_memory(&device.memory)?;
     for (index, ring) in (0..).zip(&device.rings) {
         let base = ring.layout.used_index(&device.memory);
@@ -158,7 +171,19 @@ fn handshake(device: &Device, stream: UnixStream) -> Result<Session> {
     }
     session.announce_running()?;
     (0..device.rings.len() as u32).try_for_each(|index| session.enable_ring(index, true))?;
+    migrate(device, &mut session)?;
     Ok(session)
+}
+
+/// What is sent before and after a migration, to a device that wants to know.
+fn migrate(device: &Device, session: &mut Session) -> Result<()> {
+    if session.has(protocol_feature::LOG_SHMFD) {
+        session.set_log(&device.memory)?;
+    }
+    match session.has(protocol_feature::RARP) {
+        true => session.send_rarp(ANNOUNCED),
+        false => Ok(()),
+    }
 }
 
 /// A driver cannot learn of other features while it runs.

@@ -14,7 +14,7 @@ use super::{
     Artifacts, GuestVm, GuestVmConfig, GuestVmError, Process, QemuVersion, Qmp, Result, SocketMode,
 };
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// QEMU as started: it waits for the back end, or its guest boots. Dropped, it is killed.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl StartingVm {
 }
 
 /// Files of an earlier run in the same place: their counts and sockets would be taken for ours.
-fn remove_stale(config: &GuestVmConfig, paths: &Paths) -> Result<()> {
+pub(super) fn remove_stale(config: &GuestVmConfig, paths: &Paths) -> Result<()> {
     let own_socket = (config.mode == SocketMode::Server).then_some(&config.socket);
     for path in [&paths.qmp, &paths.agent, &paths.trace]
         .into_iter()
@@ -118,7 +118,7 @@ fn remove_stale(config: &GuestVmConfig, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-fn connect(
+pub(super) fn connect(
     path: &Path,
     process: &mut Process,
     paths: &Paths,

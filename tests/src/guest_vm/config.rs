@@ -53,6 +53,8 @@ pub struct GuestVmConfig {
     pub cpus: u8,
     /// More options of `virtio-net-pci`, for example `packed=on` or `host_mtu=9000`.
     pub nic_options: Vec<String>,
+    /// More devices, as QEMU's options `-object` and `-device` name them, each with its value.
+    pub devices: Vec<(&'static str, String)>,
     /// The QEMU binary.
     pub qemu: PathBuf,
     /// How long the guest may take until its agent answers, the wait for the back end included.
@@ -78,6 +80,7 @@ impl GuestVmConfig {
             memory_mib: 256,
             cpus: 1,
             nic_options: Vec::new(),
+            devices: Vec::new(),
             qemu: qemu.into(),
             boot_limit: Duration::from_secs(60),
         }

@@ -121,9 +121,27 @@ pub(super) fn arguments(
         kernel(config, artifacts, paths),
         channels(paths),
         network(config, version),
+        more_devices(config),
         trace(paths),
     ]
     .concat()
+}
+
+/// All arguments of a QEMU without machine and guest, but with this connection.
+pub(super) fn arguments_without_guest(
+    config: &GuestVmConfig,
+    version: QemuVersion,
+    paths: &Paths,
+) -> Vec<String> {
+    let machine = options(&[
+        ("-machine", "none"),
+        ("-display", "none"),
+        ("-chardev", &listening("qmp", &paths.qmp)),
+        ("-mon", "chardev=qmp,mode=control"),
+    ])
+    .chain(["-nodefaults".to_owned()])
+    .collect();
+    [machine, connection(config, version), trace(paths)].concat()
 }
 
 fn machine(config: &GuestVmConfig) -> Vec<String> {
@@ -171,12 +189,17 @@ fn channels(paths: &Paths) -> Vec<String> {
     .collect()
 }
 
-fn network(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
+fn connection(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
     let chardev = format!(
         "socket,id=net,path={}{}",
         escaped(&config.socket),
         config.mode.chardev_options(version)
     );
+    let netdev = "vhost-user,id=net0,chardev=net";
+    options(&[("-chardev", &chardev), ("-netdev", netdev)]).collect()
+}
+
+fn network(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
     let mut device = format!("virtio-net-pci,netdev=net0,mac={},romfile=", config.mac);
     if version.vhost_user_msix_needs_kvm() {
         device.push_str(",vectors=0");
@@ -185,12 +208,14 @@ fn network(config: &GuestVmConfig, version: QemuVersion) -> Vec<String> {
         device.push(',');
         device.push_str(option);
     }
-    options(&[
-        ("-chardev", &chardev),
-        ("-netdev", "vhost-user,id=net0,chardev=net"),
-        ("-device", &device),
-    ])
-    .collect()
+    let connection = connection(config, version).into_iter();
+    connection.chain(options(&[("-device", &device)])).collect()
+}
+
+fn more_devices(config: &GuestVmConfig) -> Vec<String> {
+    let devices = config.devices.iter();
+    let options = devices.flat_map(|(option, value)| [(*option).to_owned(), value.clone()]);
+    options.collect()
 }
 
 /// QEMU 7.2 has no QMP event for a lost back end, so it is asked to trace what its net device sees.

@@ -111,6 +111,7 @@ fn answer(request: Request, payload: &[u8], manners: Manners) -> Option<u64> {
         Request::GET_PROTOCOL_FEATURES => Some(manners.protocol_features),
         Request::GET_QUEUE_NUM => Some(1),
         Request::GET_MAX_MEM_SLOTS => Some(manners.memory_slots),
+        Request::GET_STATUS => Some(0),
         // Ring index below, position above.
         Request::GET_VRING_BASE => Some(u64::from(payload[0]) | 42 << 32),
         _ => None,

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod deaths;
 pub(crate) mod record;
+pub(crate) mod testpmd;
 
 use std::time::Duration;
 use vswsup_tests::emulator::{FlowReport, FlowSpec, Instrument, Plan, Report, Running};

@@ -14,6 +14,9 @@
 //!
 //! Faults of a message, a lane and the control thread happen once: who acts on a line removes it
 //! before. A line of a message that ends with `always` stays.
+//!
+//! If there is a file with the same name and the extension `steps`, each step of each message is
+//! appended to it, a line such as `SET_MEM_TABLE peeked`, before the fault.
 
 #[cfg(feature = "fault-injection")]
 mod injected;

@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
 
 use super::wire::{self, Request, feature, protocol_feature};
 use super::{FrontEnd, Reply};
@@ -13,6 +15,8 @@ use crate::emulator::split_ring::RingLayout;
 
 /// Device status bits of a running driver (virtio 1.2, section 2.1).
 const STATUS_RUNNING: u64 = 1 | 2 | 4 | 8;
+/// Bytes of memory for each bit of a dirty log.
+const LOG_PAGE: u64 = 4096;
 
 /// What the driver asks for; it takes of each what the back end offers too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +151,38 @@ impl Session {
         })
     }
 
+    /// Takes the memory back, where that is possible region by region.
+    pub fn take_memory_back(&mut self, memory: &GuestMemory) -> Result<()> {
+        let regions = match self.has(protocol_feature::CONFIGURE_MEM_SLOTS) {
+            true => memory.regions(),
+            false => &[],
+        };
+        regions.iter().try_for_each(|region| {
+            self.order(Request::REM_MEM_REG, &wire::single_region(region), &[])
+        })
+    }
+
+    /// Gives the device a dirty log for `memory`, and an fd by which to tell of changes, as at the
+    /// begin of a migration; but LOG_ALL is not asked for, so that nothing is to be logged.
+    pub fn set_log(&mut self, memory: &GuestMemory) -> Result<()> {
+        let ends = memory.regions().iter().map(|r| r.guest_address + r.size);
+        let size = ends.max().unwrap_or_default().div_ceil(8 * LOG_PAGE);
+        let log = memfd_create("dirty log", MFdFlags::MFD_CLOEXEC)
+            .and_then(|log| ftruncate(&log, size as i64).map(|()| log))
+            .map_err(system("create a dirty log"))?;
+        let payload = wire::dirty_log(size);
+        self.order(Request::SET_LOG_BASE, &payload, &[log.as_fd()])?;
+        self.order(Request::SET_LOG_FD, &[], &[event()?.as_fd()])
+    }
+
+    /// Resets the device, with RESET_OWNER where there is nothing better, as QEMU 7.2 does.
+    pub fn reset(&mut self) -> Result<()> {
+        match self.has(protocol_feature::RESET_DEVICE) {
+            true => self.order(Request::RESET_DEVICE, &[], &[]),
+            false => self.order(Request::RESET_OWNER, &[], &[]),
+        }
+    }
+
     /// Starts ring `index` at position `base`.
     pub fn start_ring(
         &mut self,
@@ -174,10 +210,11 @@ impl Session {
 
     /// Tells the device that its driver runs, where it wants to know.
     pub fn announce_running(&mut self) -> Result<()> {
-        match self.has(protocol_feature::STATUS) {
-            true => self.set(Request::SET_STATUS, STATUS_RUNNING),
-            false => Ok(()),
+        if !self.has(protocol_feature::STATUS) {
+            return Ok(());
         }
+        let before = self.get(Request::GET_STATUS)?;
+        self.set(Request::SET_STATUS, before | STATUS_RUNNING)
     }
 
     /// Enables or disables a ring.

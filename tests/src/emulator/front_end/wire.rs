@@ -38,12 +38,14 @@ requests! {
 
 impl Request {
     /// Whether the specification gives this request a reply of its own, apart from REPLY_ACK.
+    /// SET_LOG_BASE has one if LOG_SHMFD is negotiated, without which it must not be sent.
     pub fn has_reply(self) -> bool {
         matches!(
             self,
             Request::GET_FEATURES
                 | Request::GET_PROTOCOL_FEATURES
                 | Request::GET_QUEUE_NUM
+                | Request::SET_LOG_BASE
                 | Request::GET_VRING_BASE
                 | Request::GET_CONFIG
                 | Request::GET_INFLIGHT_FD
@@ -87,6 +89,7 @@ pub mod protocol_feature {
     pub const REPLY_ACK: u64 = 1 << 3;
     pub const NET_MTU: u64 = 1 << 4;
     pub const BACKEND_REQ: u64 = 1 << 5;
+    pub const RESET_DEVICE: u64 = 1 << 13;
     pub const CONFIGURE_MEM_SLOTS: u64 = 1 << 15;
     pub const STATUS: u64 = 1 << 16;
 }
@@ -123,6 +126,11 @@ pub fn vring_address(index: u32, descriptors: u64, used: u64, available: u64) ->
         bytes.extend_from_slice(&address.to_ne_bytes());
     }
     bytes
+}
+
+/// The payload of SET_LOG_BASE: a log of `size` bytes at the begin of its file.
+pub fn dirty_log(size: u64) -> Vec<u8> {
+    [size.to_ne_bytes(), 0u64.to_ne_bytes()].concat()
 }
 
 /// A table of memory regions; one file descriptor a region goes with it.
@@ -166,6 +174,7 @@ mod tests {
         };
         assert_eq!(vring_state(1, 2), [1, 0, 0, 0, 2, 0, 0, 0]);
         assert_eq!(vring_address(0, 1, 2, 3).len(), 40);
+        assert_eq!(dirty_log(1).len(), 16);
         assert_eq!(memory_table(&[region, region]).len(), 8 + 2 * 32);
         assert_eq!(single_region(&region).len(), 8 + 32);
         assert_eq!(single_region(&region)[16], 2);

@@ -24,6 +24,7 @@ pub(crate) struct Device {
     /// Receive and transmit, in the order of their ring indices.
     pub(crate) rings: [RingSetup; 2],
     pub(crate) reconnect: bool,
+    pub(crate) reset: bool,
     pub(crate) link: Arc<Link>,
 }
 
@@ -53,6 +54,7 @@ pub(super) fn build(spec: &GuestSpec) -> Result<(Device, RxQueue, TxQueue)> {
         memory,
         rings: [RingSetup::new(layouts[0])?, RingSetup::new(layouts[1])?],
         reconnect: spec.reconnect,
+        reset: spec.reset,
         link: Link::down(),
     };
     Ok((device, rx, tx))

@@ -42,6 +42,8 @@ pub struct GuestSpec {
     pub interrupts: bool,
     /// Whether to connect again after a hang-up.
     pub reconnect: bool,
+    /// Whether the device is reset before it is removed. Its rings then stand at 0.
+    pub reset: bool,
 }
 
 impl GuestSpec {
@@ -63,6 +65,7 @@ impl GuestSpec {
             populate: true,
             interrupts: false,
             reconnect: true,
+            reset: false,
         }
     }
 

@@ -5,6 +5,8 @@ use super::Phase;
 use crate::lane::Action;
 use crate::port::Step;
 use crate::vhost_user::Name;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use vhost_transfer::InstanceId;
 
@@ -30,6 +32,7 @@ pub(in super::super) fn at(instance: InstanceId, phase: Phase) -> Result<(), Str
 pub(in super::super) fn at_message(instance: InstanceId, step: Step, code: u32) {
     let step = format!("{step:?}").to_lowercase();
     let (id, name) = (instance.to_string(), Name(code).to_string());
+    record(&format!("{name} {step}\n"));
     let due = |words: &[&str]| {
         words.len() >= 5
             && (words[0] == WHOEVER_OWNS || words[0] == id)
@@ -41,6 +44,16 @@ pub(in super::super) fn at_message(instance: InstanceId, step: Step, code: u32) 
             remove(&line);
         }
         act(&words[4]);
+    }
+}
+
+/// Tells a test which steps of which messages a front end takes, if it has made the file for it.
+fn record(step: &str) {
+    let path = file().map(|path| path.with_extension("steps"));
+    let opened = path.and_then(|path| File::options().append(true).open(path).ok());
+    if let Some(mut steps) = opened {
+        let written = steps.write_all(step.as_bytes());
+        written.unwrap_or_else(|error| panic!("the steps of messages cannot be recorded: {error}"));
     }
 }
 
