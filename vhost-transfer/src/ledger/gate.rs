@@ -16,22 +16,35 @@ pub struct Tenure {
 }
 
 /// Counts the lane locks that this instance holds, and begins a term when it has them all.
+///
+/// Two instances may want the lanes at a time: one that let go, and found no successor in its time,
+/// and the successor that comes late. Each might get some of the locks and wait for the others. So
+/// the first lane decides: who has it waits, and another one's lane lets go again.
 #[derive(Debug)]
 pub struct Gate {
     lanes: u16,
+    /// The first lane of this instance has its lock.
+    decided: AtomicBool,
     held: AtomicU16,
     died: AtomicBool,
     begun: AtomicU64,
     ended: AtomicU64,
+    emptied: AtomicU64,
 }
 
 /// The thread that runs a lane.
 pub trait Tenant {
+    /// Whether its lane is the first one.
+    fn is_first(&self) -> bool;
+
     /// CLOCK_MONOTONIC, ns.
     fn now(&self) -> u64;
 
     /// The lane is to leave.
     fn must_leave(&self) -> bool;
+
+    /// It has had the lock for long, and the first lane of its instance has not come.
+    fn is_impatient(&self) -> bool;
 
     /// Serves until the term ends.
     fn serve(&mut self, tenure: Tenure);
@@ -42,11 +55,16 @@ pub trait Tenant {
 
 /// How a lane let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    /// The term that it served, `None`: it was told to leave before one began.
-    pub served: Option<Term>,
-    /// No lane of this instance has its lock now.
-    pub all: bool,
+pub enum Left {
+    /// After it had served this term.
+    Served {
+        /// Its number.
+        term: Term,
+        /// No lane of this instance has its lock now.
+        all: bool,
+    },
+    /// It was told to leave, or another instance has the first lane.
+    Unserved,
 }
 
 enum Passage {
@@ -59,10 +77,12 @@ impl Gate {
     pub fn new(lanes: u16) -> Self {
         Self {
             lanes,
+            decided: AtomicBool::new(false),
             held: AtomicU16::new(0),
             died: AtomicBool::new(false),
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            emptied: AtomicU64::new(0),
         }
     }
 
@@ -80,22 +100,17 @@ impl Gate {
         if predecessor == Predecessor::Died {
             slot.note_died();
         }
-        let tenure = self.pass(handover, predecessor, last, tenant);
-        if let Some(tenure) = tenure {
-            slot.note_resumed(tenant.now());
-            tenant.serve(tenure);
-        }
-        slot.note_released(tenant.now());
-        let (all, begun) = self.leave(last);
-        if tenure.is_none() && (begun || predecessor == Predecessor::Died) {
+        let left = if self.waits_for_first(tenant) {
+            self.cross(handover, slot, predecessor, last, tenant)
+        } else {
+            Left::Unserved
+        };
+        if left == Left::Unserved && predecessor == Predecessor::Died {
             slot.leave_unserved();
         }
         tenant.lets_go();
         drop(guard);
-        Left {
-            served: tenure.map(|tenure| tenure.term),
-            all,
-        }
+        left
     }
 
     /// Ends a term for all lanes: all of them go, or none.
@@ -110,15 +125,66 @@ impl Gate {
 
     /// Whether a lane that let go after term `last` may ask for its lock again: it was succeeded, or
     /// nobody is going to, by `patience_is_over` or because the release word was revoked. Not before
-    /// all lanes have let go, else the term would begin with some of them still at the last one's end.
+    /// all lanes have let go, else the term would begin with some of them still at the last one's end;
+    /// but then whether or not others have their locks again, for these wait for it.
     pub fn may_return(&self, handover: &Handover, last: Term, patience_is_over: bool) -> bool {
+        let all_have_gone = || Term(self.emptied.load(Acquire)) >= last;
         handover.term() > last
-            || (patience_is_over || !handover.must_release(last)) && self.is_empty()
+            || (patience_is_over || !handover.must_release(last)) && all_have_gone()
     }
 
     /// No lane of this instance holds a lock.
     pub fn is_empty(&self) -> bool {
         self.held.load(Acquire) == 0
+    }
+
+    /// Whether the first lane of this instance has its lock; `false` when the wait is over before.
+    fn waits_for_first(&self, tenant: &impl Tenant) -> bool {
+        if tenant.is_first() {
+            self.decided.store(true, Release);
+        }
+        while !self.decided.load(Acquire) {
+            if tenant.must_leave() || tenant.is_impatient() {
+                return false;
+            }
+            yield_now();
+        }
+        true
+    }
+
+    /// From arriving at the gate to having left it.
+    fn cross(
+        &self,
+        handover: &Handover,
+        slot: &LaneSlot,
+        predecessor: Predecessor,
+        last: Term,
+        tenant: &mut impl Tenant,
+    ) -> Left {
+        let tenure = self.pass(handover, predecessor, last, tenant);
+        if let Some(tenure) = tenure {
+            slot.note_resumed(tenant.now());
+            tenant.serve(tenure);
+            slot.note_released(tenant.now());
+        }
+        if tenant.is_first() {
+            self.decided.store(false, Release);
+        }
+        let (all, begun) = self.leave(last);
+        match tenure {
+            Some(Tenure { term, .. }) => {
+                if all {
+                    self.emptied.store(term.0, Release);
+                }
+                Left::Served { term, all }
+            }
+            None => {
+                if begun {
+                    slot.leave_unserved();
+                }
+                Left::Unserved
+            }
+        }
     }
 
     /// Waits until all lanes of this instance have their locks; `None` when told to leave.

@@ -52,6 +52,9 @@ mod tests {
 
     #[test]
     fn words_stay_where_they_are() {
-        assert_eq!([offset_of!(Handover, term), offset_of!(Handover, release)], [0, 8]);
+        assert_eq!(
+            [offset_of!(Handover, term), offset_of!(Handover, release)],
+            [0, 8]
+        );
     }
 }

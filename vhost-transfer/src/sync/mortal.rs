@@ -21,14 +21,16 @@ loom::thread_local! {
     static LOCKS: RefCell<Vec<NonNull<LaneLock>>> = RefCell::new(Vec::new());
 }
 
-/// Runs `life`, and lets the thread die before its step number `limit`; `None` when it did.
-pub fn dies_at<T>(limit: u32, life: impl FnOnce() -> T) -> Option<T> {
+/// Runs `life`, and lets the thread die before its step number `limit`; `None` when it did. By then it
+/// has spoken its `last_words`, as a handler of a fatal signal does.
+pub fn dies_at<T>(limit: u32, life: impl FnOnce() -> T, last_words: impl FnOnce()) -> Option<T> {
     STEPS.with(|steps| steps.set(Some(limit)));
     let outcome = catch_unwind(AssertUnwindSafe(life));
     STEPS.with(|steps| steps.set(None));
     match outcome {
         Ok(lived) => Some(lived),
         Err(payload) if payload.is::<Death>() => {
+            last_words();
             for lock in LOCKS.with(RefCell::take) {
                 // SAFETY: a lock is in the list while its guard borrows it, or since its thread died
                 // with that guard; a test's locks live as long as its threads.
@@ -65,7 +67,11 @@ pub(crate) fn took(lock: &LaneLock) {
 }
 
 pub(crate) fn lets_go(lock: &LaneLock) {
-    LOCKS.with(|locks| locks.borrow_mut().retain(|&held| held != NonNull::from(lock)));
+    LOCKS.with(|locks| {
+        locks
+            .borrow_mut()
+            .retain(|&held| held != NonNull::from(lock))
+    });
 }
 
 macro_rules! mortal {

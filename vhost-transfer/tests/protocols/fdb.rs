@@ -30,7 +30,11 @@ fn two_lanes_that_learn_one_address_leave_no_twins() {
         let lane = beside(&fdb, |fdb| fdb.learn(MAC, port(1), 0, AGING));
         fdb.learn(MAC, port(2), 0, AGING);
         lane.join().unwrap();
-        assert!(fdb.entries().count() <= 1, "{:?}", fdb.entries().collect::<Vec<_>>());
+        assert!(
+            fdb.entries().count() <= 1,
+            "{:?}",
+            fdb.entries().collect::<Vec<_>>()
+        );
     });
 }
 
@@ -46,7 +50,10 @@ fn a_place_that_changes_hands_is_never_taken_for_anothers() {
         let other = beside(&fdb, |fdb| fdb.learn([6; 6], port(6), 50, AGING));
         for (mac, home, old) in [(MAC, 1, true), (RIVAL, 2, false), ([4; 6], 4, false)] {
             let found = fdb.lookup(mac, 50, AGING);
-            assert!(found.is_none_or(|found| found == port(home) && !old), "{found:?}");
+            assert!(
+                found.is_none_or(|found| found == port(home) && !old),
+                "{found:?}"
+            );
         }
         lane.join().unwrap();
         other.join().unwrap();
@@ -81,7 +88,10 @@ fn a_death_while_learning_spoils_nothing() {
         assert!(early.is_none_or(|found| found == port(1)), "{early:?}");
         let lived = dying.join().unwrap();
         let found = fdb.lookup(MAC, 50, AGING);
-        assert!(found == Some(port(1)) || !lived && found.is_none(), "{found:?}");
+        assert!(
+            found == Some(port(1)) || !lived && found.is_none(),
+            "{found:?}"
+        );
         fdb.learn(MAC, port(2), 51, AGING);
         assert_eq!(fdb.lookup(MAC, 51, AGING), Some(port(2)));
     });

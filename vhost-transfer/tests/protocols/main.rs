@@ -6,8 +6,8 @@
 mod fdb;
 mod lanes;
 mod ring;
-mod world;
 mod words;
+mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,6 +25,7 @@ fn explore(scenario: impl Fn() + Send + Sync + 'static) {
 fn explore_with(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 10_000;
     builder.check(scenario);
 }
 
@@ -38,7 +39,7 @@ struct Mortal {
 impl Mortal {
     /// `None` when it died of it.
     fn live<T>(&self, life: impl FnOnce() -> T) -> Option<T> {
-        let outcome = mortal::dies_at(self.limit, life);
+        let outcome = mortal::dies_at(self.limit, life, || {});
         self.has_died.fetch_or(outcome.is_none(), Relaxed);
         outcome
     }

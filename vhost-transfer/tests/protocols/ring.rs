@@ -42,7 +42,10 @@ impl Ring {
         use std::sync::atomic::Ordering::Acquire;
         let published = self.slot.position().used;
         let shown = self.used_index.load(Acquire);
-        assert!(published <= shown, "position {published} is ahead of {shown}");
+        assert!(
+            published <= shown,
+            "position {published} is ahead of {shown}"
+        );
         for entry in 0..shown {
             // SAFETY: it was shown, and nobody writes it again.
             let is = self.used[usize::from(entry)].with(|entry| unsafe { *entry });

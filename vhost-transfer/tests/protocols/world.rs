@@ -2,6 +2,7 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use vhost_transfer::Term;
 use vhost_transfer::ledger::{Gate, Handover, LaneSlot, Left, Tenant, Tenure};
@@ -23,6 +24,8 @@ pub(crate) struct World {
 pub(crate) struct Instance {
     pub(crate) world: Arc<World>,
     pub(crate) gate: Gate,
+    /// The lanes that hold their locks, for a handler.
+    holds: [AtomicBool; LANES as usize],
 }
 
 /// What a lane does in a term; it has served once when it is asked.
@@ -33,6 +36,7 @@ impl Instance {
         Arc::new(Self {
             world: Arc::clone(world),
             gate: Gate::new(LANES),
+            holds: Default::default(),
         })
     }
 
@@ -50,6 +54,7 @@ impl Instance {
     ) -> Left {
         let slot = self.slot(number);
         let guard = slot.lock.acquire(Duration::MAX).unwrap().unwrap();
+        self.holds[usize::from(number)].store(true, Relaxed);
         let mut lane = Lane {
             instance: self,
             number,
@@ -58,6 +63,14 @@ impl Instance {
         };
         self.gate
             .hold(&self.world.handover, slot, guard, last, &mut lane)
+    }
+
+    /// What the handler of a fatal signal does for a lane that it was told holds its lock.
+    pub(crate) fn abandon(&self, lane: u16) {
+        if self.holds[usize::from(lane)].swap(false, Relaxed) {
+            // SAFETY: it holds it, and is about to die.
+            unsafe { self.slot(lane).abandon(0) };
+        }
     }
 
     /// A burst. In one term it is from the lane's own rings, in the next from the other one's, as lanes
@@ -76,7 +89,9 @@ impl World {
     /// Bursts that were served.
     pub(crate) fn bursts(&self) -> [u32; LANES as usize] {
         // SAFETY: loom checks that nobody serves now.
-        self.rings.each_ref().map(|ring| ring.with(|bursts| unsafe { *bursts }))
+        self.rings
+            .each_ref()
+            .map(|ring| ring.with(|bursts| unsafe { *bursts }))
     }
 }
 
@@ -88,12 +103,22 @@ struct Lane<'a> {
 }
 
 impl Tenant for Lane<'_> {
+    fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     fn now(&self) -> u64 {
         0
     }
 
     fn must_leave(&self) -> bool {
+        mortal::step();
         (self.must_leave)()
+    }
+
+    fn is_impatient(&self) -> bool {
+        mortal::step();
+        true
     }
 
     fn serve(&mut self, tenure: Tenure) {
@@ -101,5 +126,8 @@ impl Tenant for Lane<'_> {
         (self.service)(self.instance, self.number, tenure);
     }
 
-    fn lets_go(&mut self) {}
+    fn lets_go(&mut self) {
+        let number = usize::from(self.number);
+        self.instance.holds[number].store(false, Relaxed);
+    }
 }

@@ -11,11 +11,14 @@ use nix::unistd::gettid;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
-use vhost_transfer::ledger::{LaneGuard, LaneSlot, Predecessor, Tenant, Tenure};
+use vhost_transfer::ledger::{LaneGuard, LaneSlot, Left, Predecessor, Tenant, Tenure};
 use vhost_transfer::{PortId, Term};
 
-/// How often a lane that waits for its lock looks whether it should leave.
+/// How often a lane that waits for its lock looks whether it should leave, and how long one that has its
+/// lock waits for the first lane.
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+/// How long a lane leaves its lock to another instance that has the first lane.
+const RIVAL_PATIENCE: Duration = Duration::from_millis(1);
 /// How long a lane that let go waits for its successor before it takes the lock back.
 const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
 /// The most packets that a lane drains from its uplink: more than a receive ring holds, so that
@@ -38,6 +41,8 @@ pub(super) struct Worker {
     forwarder: Forwarder,
     frame: Frame,
     last: Term,
+    /// When it got the lock.
+    locked_at: Instant,
 }
 
 impl Worker {
@@ -56,6 +61,7 @@ impl Worker {
             forwarder,
             frame: Frame::default(),
             last: Term(0),
+            locked_at: Instant::now(),
         }
     }
 
@@ -88,17 +94,22 @@ impl Worker {
         slot.thread.store(gettid().as_raw(), Relaxed);
         let shared = Arc::clone(&self.shared);
         let handover = shared.ledger.handover();
+        self.locked_at = Instant::now();
         let left = shared.gate.hold(handover, slot, guard, self.last, self);
-        self.last = left.served.unwrap_or(self.last);
         self.seen.store(NOT_RUNNING, SeqCst);
-        // Where both instances share a CPU the successor runs when this lane sleeps, so all else waits.
+        match left {
+            Left::Served { term, all } => self.released(term, all),
+            Left::Unserved => std::thread::sleep(RIVAL_PATIENCE),
+        }
+    }
+
+    /// Where both instances share a CPU the successor runs when this lane sleeps, so all else waits.
+    fn released(&mut self, term: Term, all: bool) {
+        self.last = term;
         self.await_successor();
-        if left.all {
-            let drained = shared.drained.swap(0, Relaxed);
-            shared.tell(LaneEvent::Released {
-                term: self.last,
-                drained,
-            });
+        if all {
+            let drained = self.shared.drained.swap(0, Relaxed);
+            self.shared.tell(LaneEvent::Released { term, drained });
         }
     }
 
@@ -246,12 +257,20 @@ impl Worker {
 }
 
 impl Tenant for Worker {
+    fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     fn now(&self) -> u64 {
         monotonic_ns()
     }
 
     fn must_leave(&self) -> bool {
         self.shared.stop.load(Acquire)
+    }
+
+    fn is_impatient(&self) -> bool {
+        self.locked_at.elapsed() > LOCK_PATIENCE
     }
 
     fn serve(&mut self, tenure: Tenure) {

@@ -9,7 +9,6 @@ use vhost_transfer::device::RingState;
 use vhost_transfer::ledger::{Predecessor, RingSlot, Tenure};
 use vhost_transfer::{Device, Ledger, MAX_PORTS, PortId};
 
-
 /// Virtqueue of a net device on which the guest receives (virtio 1.2, section 5.1.2).
 const RECEIVE: usize = 0;
 /// Virtqueue on which it transmits.
