@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod frozen;
+
 use std::time::Duration;
 use vswsup_tests::emulator::{FlowReport, FlowSpec, Instrument, Plan, Report, Running};
 use vswsup_tests::rig::Rig;
