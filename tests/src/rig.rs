@@ -160,6 +160,11 @@ impl Rig {
         std::fs::write(self.dir.path().join(supervisor::FAULTS), faults)
     }
 
+    /// The folder that the fault `freeze` waits for.
+    pub fn frozen(&self) -> PathBuf {
+        self.dir.path().join("frozen")
+    }
+
     /// The faults that are still to come.
     ///
     /// # Errors

@@ -14,9 +14,11 @@ pub mod id;
 pub mod ledger;
 pub mod lifeline;
 pub mod message;
+pub mod sync;
 
 pub use device::{Device, DeviceFds, DeviceState};
 pub use id::{InstanceId, PortId, Role, Term};
+#[cfg(not(loom))]
 pub use ledger::Ledger;
 pub use lifeline::Lifeline;
 

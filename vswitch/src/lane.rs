@@ -3,7 +3,6 @@
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod fence;
-mod gate;
 mod idle;
 mod set;
 mod shared;
@@ -11,7 +10,6 @@ mod worker;
 
 #[cfg(feature = "fault-injection")]
 pub use fault::{Action, Faults};
-pub use gate::Gate;
 pub use set::{LaneError, LaneSet};
 pub use shared::{Injection, LaneEvent, Shared, SharedParts};
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod deaths;
+pub(crate) mod frozen;
 pub(crate) mod record;
 pub(crate) mod testpmd;
 

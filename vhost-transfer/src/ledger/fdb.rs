@@ -6,13 +6,14 @@
 //! that want one place, one gives up, and learns with its next packet.
 
 use crate::PortId;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*, fence};
+use crate::sync::{AtomicU32, AtomicU64, fence};
+use std::sync::atomic::Ordering::*;
 
-/// The number of entries is two to this power.
-const ORDER: u32 = 14;
+/// The number of entries is two to this power; few with loom, which looks at all that can happen.
+const ORDER: u32 = if cfg!(loom) { 1 } else { 14 };
 const ENTRIES: usize = 1 << ORDER;
 /// Places where an address may stand.
-const PROBES: usize = 16;
+const PROBES: usize = if cfg!(loom) { 2 } else { 16 };
 const OCCUPIED: u64 = 1 << 63;
 
 /// An Ethernet address.
@@ -21,12 +22,14 @@ pub type MacAddr = [u8; 6];
 /// The table. Times are seconds of CLOCK_MONOTONIC.
 #[repr(C, align(64))]
 #[derive(Debug)]
+#[cfg_attr(loom, derive(Default))]
 pub struct Fdb {
     entries: [Entry; ENTRIES],
 }
 
 #[repr(C)]
 #[derive(Debug)]
+#[cfg_attr(loom, derive(Default))]
 struct Entry {
     /// Occupied, port, address; 0 when free.
     key: AtomicU64,

@@ -1,7 +1,8 @@
 //! What the ledger holds of an instance beside its lanes.
 
 use crate::PortId;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::{AtomicI32, AtomicU32, AtomicU64};
+use std::sync::atomic::Ordering::*;
 
 /// Signs of life of an instance's control thread, and what the instance died of.
 #[repr(C, align(64))]
@@ -39,7 +40,7 @@ impl InstanceSlot {
     pub fn note_death(&self, death: Death) {
         let port = death.port.map_or(0, |port| u64::from(port.get()) + 1);
         let word = port << 8 | u64::from(death.signal);
-        self.death.store(word, Release);
+        self.death.swap(word, AcqRel);
     }
 
     /// What was noted, once.

@@ -1,11 +1,13 @@
 //! What the ledger holds of a lane.
 
-use super::{LaneGuard, LaneLock, Predecessor};
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::*};
+use super::{LaneGuard, LaneLock};
+use crate::sync::{AtomicI32, AtomicU32, AtomicU64};
+use std::sync::atomic::Ordering::*;
 
 /// A lane's lock, its sign of life, and the two ends of its last freeze.
 #[repr(C, align(128))]
 #[derive(Debug)]
+#[cfg_attr(loom, derive(Default))]
 pub struct LaneSlot {
     /// Held by the thread that runs this lane.
     pub lock: LaneLock,
@@ -18,6 +20,15 @@ pub struct LaneSlot {
     pub thread: AtomicI32,
     /// The port whose ring the lane is serving, [`PortId::UPLINK`]'s number: none.
     pub serving: AtomicU32,
+}
+
+/// How the lane was left by who held it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Predecessor {
+    /// It let go, or there was none.
+    Released,
+    /// It died.
+    Died,
 }
 
 impl LaneSlot {
@@ -33,14 +44,14 @@ impl LaneSlot {
         unsafe { self.lock.unlock() };
     }
 
-    /// Its holder lets go of a dead one's lane without having served it: the next is to know of the
-    /// death. Only who holds the lane calls it.
-    pub fn leave_unserved(&self) {
+    /// Its holder lets go of a lane that it has not served, after a death or in a term that others
+    /// serve: the next is to look where the rings stand. Only who holds the lane calls it.
+    pub(super) fn leave_unserved(&self) {
         self.abandoned.store(1, Release);
     }
 
     /// How the lane was left, by what its lock's new holder was told and by what stands here.
-    pub fn left_by(&self, guard: &LaneGuard<'_>) -> Predecessor {
+    pub(super) fn left_by(&self, guard: &LaneGuard<'_>) -> Predecessor {
         match self.abandoned.swap(0, AcqRel) {
             0 => guard.predecessor,
             _ => Predecessor::Died,
@@ -49,7 +60,7 @@ impl LaneSlot {
 
     /// For who has the lock of a lane whose owner died: the old lane's last burst was at its last
     /// sign of life, unless it could still tell.
-    pub fn note_died(&self) {
+    pub(super) fn note_died(&self) {
         self.note_released(self.released_at().max(self.heartbeat()));
     }
 

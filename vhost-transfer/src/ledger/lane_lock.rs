@@ -7,6 +7,7 @@
 //! make a process that locks in it write elsewhere. The two instances trust each other so far; the
 //! supervisor must not, and never locks.
 
+use super::Predecessor;
 use nix::time::{ClockId, clock_gettime};
 use std::cell::UnsafeCell;
 use std::io;
@@ -37,15 +38,6 @@ impl std::fmt::Debug for LaneLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("LaneLock")
     }
-}
-
-/// How the lane was left by who held it before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Predecessor {
-    /// It let go, or there was none.
-    Released,
-    /// It died.
-    Died,
 }
 
 /// Holds the lane until dropped, by the same thread.

@@ -1,7 +1,7 @@
 //! What stands where in the ledger. Append only.
 
-use super::{Fdb, InstanceSlot, LaneSlot, RingSlot};
-use crate::{MAX_LANES, MAX_PORTS, MAX_RINGS, Term};
+use super::{Fdb, Handover, InstanceSlot, LaneSlot, RingSlot};
+use crate::{MAX_LANES, MAX_PORTS, MAX_RINGS};
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
@@ -44,52 +44,6 @@ pub(super) fn version_in(header: &[u8]) -> u32 {
     match header.split_first_chunk() {
         Some((&MAGIC, version)) => version.try_into().map_or(0, u32::from_ne_bytes),
         Some(_) | None => 0,
-    }
-}
-
-/// Whose turn it is.
-#[repr(C, align(128))]
-#[derive(Debug)]
-pub struct Handover {
-    term: AtomicU64,
-    release: AtomicU64,
-}
-
-impl Handover {
-    /// The term of the lanes that run, or ran last.
-    pub fn term(&self) -> Term {
-        Term(self.term.load(Acquire))
-    }
-
-    /// The same as it lies there.
-    pub(super) fn term_word(&self) -> &AtomicU64 {
-        &self.term
-    }
-
-    /// Begins a term. Only who holds all lane locks may do this.
-    pub fn begin(&self, term: Term) {
-        self.term.store(term.0, Release);
-    }
-
-    /// Asks the lanes of all terms before `term` to drain and to let go of their locks: the commit
-    /// point of a handover.
-    pub fn release_for(&self, term: Term) {
-        self.release.store(term.0, Release);
-    }
-
-    /// Takes [`Self::release_for`] back, if it was for `term`: its successor is dead. Lanes that have
-    /// let go take their locks again.
-    pub fn revoke(&self, term: Term) {
-        let before = term.0.saturating_sub(1);
-        // Another term's word stands: then there is nothing to be taken back.
-        let _ = self
-            .release
-            .compare_exchange(term.0, before, AcqRel, Acquire);
-    }
-
-    /// Whether the lanes of `term` are asked to let go.
-    pub fn must_release(&self, term: Term) -> bool {
-        self.release.load(Acquire) > term.0
     }
 }
 
@@ -177,8 +131,6 @@ mod tests {
     #[test]
     fn words_stay_where_they_are() {
         let words = [
-            offset_of!(Handover, term),
-            offset_of!(Handover, release),
             offset_of!(PortCounters, rx_packets),
             offset_of!(PortCounters, rx_bytes),
             offset_of!(PortCounters, tx_packets),
@@ -186,7 +138,7 @@ mod tests {
             offset_of!(PortCounters, tx_dropped),
             offset_of!(PortCounters, rx_dropped),
         ];
-        assert_eq!(words, [0, 8, 0, 8, 16, 24, 32, 40]);
+        assert_eq!(words, [0, 8, 16, 24, 32, 40]);
     }
 
     #[test]

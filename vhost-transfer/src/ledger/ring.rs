@@ -1,6 +1,8 @@
 //! Where a ring stands.
 
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use super::Predecessor;
+use crate::sync::{AtomicU16, AtomicU64};
+use std::sync::atomic::Ordering::*;
 
 /// The position of a ring, published by the lane that owns it after each burst and read by its
 /// successor. It is one word, so that it is never half written.
@@ -55,6 +57,26 @@ impl RingSlot {
     /// Where the ring stands.
     pub fn position(&self) -> RingPosition {
         RingPosition::from_word(self.position.load(Acquire))
+    }
+
+    /// Shows the driver of a split ring what was used, by its `used.idx`, and publishes the position,
+    /// in this order: so that a successor of a dead owner finds at most a position that is behind.
+    pub fn show(&self, used_index: &AtomicU16, position: RingPosition) {
+        used_index.store(position.used, Release);
+        self.publish(position);
+    }
+
+    /// Where the successor in a split ring begins. What a released ring's owner published is exact. A
+    /// dead owner may have used more than it published, so the used index in the guest's memory
+    /// tells: completion is in order, so what was used was also taken. That is published at once,
+    /// for who lets go of the ring before it has used anything.
+    pub fn resume(&self, used_index: &AtomicU16, predecessor: Predecessor) -> RingPosition {
+        let position = match predecessor {
+            Predecessor::Released => self.position(),
+            Predecessor::Died => RingPosition::split(used_index.load(Acquire)),
+        };
+        self.publish(position);
+        position
     }
 
     /// Publishes where the ring stands.

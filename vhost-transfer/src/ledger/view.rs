@@ -1,7 +1,8 @@
 //! The ledger for who only watches: a mapping through which nothing can be changed.
 
 use super::layout::Layout;
-use super::{LaneSlot, LedgerError, check_shape, check_version, mapping};
+use super::shared::{check_shape, check_version};
+use super::{LaneSlot, LedgerError, mapping};
 use crate::Term;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::*;
@@ -40,9 +41,7 @@ impl LedgerView {
 
     /// The term that runs, or ran last. What is read after it is no older than it.
     pub fn term(&self) -> Term {
-        let term = self.mapping.handover.term_word().load(Relaxed);
-        fence(Acquire);
-        Term(term)
+        self.mapping.handover.term()
     }
 
     /// The slot of a lane, `None` when there is none of this number.

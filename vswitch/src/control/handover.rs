@@ -4,11 +4,10 @@ use super::fault::{self, Phase};
 use super::instance::Instance;
 use crate::lane::Shared;
 use crate::port::VhostPort;
-use crate::switch::Tenure;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::{Duration, Instant};
 use vhost_transfer::Term;
-use vhost_transfer::ledger::Predecessor;
+use vhost_transfer::ledger::{Predecessor, Tenure};
 use vhost_transfer::message::{Aborted, Active, FromInstance, Quiesce, Refused, Released, TermRef};
 
 /// The longest that a handover waits for page tables; lanes fault in the rest.

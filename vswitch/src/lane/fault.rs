@@ -2,6 +2,8 @@
 //! `fault-injection`; see `control/fault.rs`.
 
 use nix::sys::signal::{Signal, raise};
+use std::fs::File;
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering::*};
 use vhost_transfer::PortId;
 
@@ -13,6 +15,8 @@ pub enum Action {
     Loop = 1,
     /// Sleeps in the kernel for ever.
     Block,
+    /// Sleeps in the kernel, and not even SIGKILL ends it, until the folder [`FROZEN`] is thawed.
+    Freeze,
     /// Panics.
     Panic,
     /// Aborts.
@@ -29,10 +33,15 @@ pub enum Action {
     Bus,
 }
 
-const ACTIONS: [(&str, Action); 11] = [
+/// Beside the file of faults: a folder of a file system that a test has frozen (FIFREEZE of
+/// ioctl_fs(2)), where whoever creates a file waits in `D` state.
+const FROZEN: &str = "frozen";
+
+const ACTIONS: [(&str, Action); 12] = [
     ("loop", Action::Loop),
     ("block", Action::Block),
     ("hang", Action::Block),
+    ("freeze", Action::Freeze),
     ("panic", Action::Panic),
     ("die", Action::Die),
     ("abort", Action::Die),
@@ -61,6 +70,7 @@ impl Action {
             Self::Block => loop {
                 nix::unistd::pause();
             },
+            Self::Freeze => return wait_for_thaw(),
             Self::Panic => panic!("injected fault"),
             Self::Die => std::process::abort(),
             Self::Exit => std::process::exit(3),
@@ -71,6 +81,12 @@ impl Action {
         };
         raise(signal).expect("a signal of our own");
     }
+}
+
+fn wait_for_thaw() {
+    let faults = std::env::var_os("VSWITCH_FAULTS").expect("who was told to fail has this file");
+    let file = Path::new(&faults).with_file_name(FROZEN).join("waits");
+    File::create(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
 /// What the lanes are to do wrong; they look once a round.

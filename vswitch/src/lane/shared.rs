@@ -1,12 +1,12 @@
 //! What the control thread and the lanes share.
 
-use super::Gate;
 use crate::ring::Frame;
-use crate::switch::{Plan, Tenure, UplinkPort};
+use crate::switch::{Plan, UplinkPort};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use vhost_transfer::ledger::{Gate, Tenure};
 use vhost_transfer::message::Poll;
 use vhost_transfer::{InstanceId, Ledger, PortId, Term};
 
@@ -63,8 +63,6 @@ pub struct Shared {
     /// What lanes are to do wrong.
     #[cfg(feature = "fault-injection")]
     pub faults: super::Faults,
-    /// The term in which the uplink is drained.
-    pub(super) drained_in: AtomicU64,
     /// Packets drained from the uplink in this handover.
     pub(super) drained: AtomicU64,
     plan: Mutex<Arc<Plan>>,
@@ -114,7 +112,6 @@ impl Shared {
             stop: AtomicBool::new(false),
             #[cfg(feature = "fault-injection")]
             faults: super::Faults::default(),
-            drained_in: AtomicU64::new(0),
             drained: AtomicU64::new(0),
             plan: Mutex::default(),
             generation: AtomicU64::new(1),

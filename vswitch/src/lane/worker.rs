@@ -1,22 +1,24 @@
 //! The life of one lane: wait for its lock, run, drain, let go, wait again.
 
 use super::fence;
-use super::gate::Passage;
 use super::idle::Idle;
 use super::monotonic_ns;
 use super::shared::{LaneEvent, Shared, frame_of};
 use crate::memory;
 use crate::ring::Frame;
-use crate::switch::{Forwarder, Plan, Tenure};
+use crate::switch::{Forwarder, Plan};
 use nix::unistd::gettid;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
-use vhost_transfer::ledger::{LaneGuard, LaneSlot, Predecessor};
+use vhost_transfer::ledger::{LaneGuard, LaneSlot, Left, Predecessor, Tenant, Tenure};
 use vhost_transfer::{PortId, Term};
 
-/// How often a lane that waits for its lock looks whether it should leave.
+/// How often a lane that waits for its lock looks whether it should leave, and how long one that has its
+/// lock waits for the first lane.
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+/// How long a lane leaves its lock to another instance that has the first lane.
+const RIVAL_PATIENCE: Duration = Duration::from_millis(1);
 /// How long a lane that let go waits for its successor before it takes the lock back.
 const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
 /// The most packets that a lane drains from its uplink: more than a receive ring holds, so that
@@ -39,6 +41,8 @@ pub(super) struct Worker {
     forwarder: Forwarder,
     frame: Frame,
     last: Term,
+    /// When it got the lock.
+    locked_at: Instant,
 }
 
 impl Worker {
@@ -57,6 +61,7 @@ impl Worker {
             forwarder,
             frame: Frame::default(),
             last: Term(0),
+            locked_at: Instant::now(),
         }
     }
 
@@ -83,55 +88,33 @@ impl Worker {
         }
     }
 
-    /// From getting the lock to having let it go.
+    /// From getting the lock to waiting for it again.
     fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
         fence::holds(self.number, true);
         slot.thread.store(gettid().as_raw(), Relaxed);
-        let predecessor = slot.left_by(&guard);
-        if predecessor == Predecessor::Died {
-            slot.note_died();
-        }
-        if let Some(tenure) = self.pass_gate(predecessor) {
-            slot.note_resumed(monotonic_ns());
-            self.serve(slot, tenure);
-            self.last = tenure.term;
-        } else if predecessor == Predecessor::Died {
-            slot.leave_unserved();
-        }
-        slot.note_released(monotonic_ns());
-        let all_released = self.shared.gate.leave();
-        fence::holds(self.number, false);
-        drop(guard);
+        let shared = Arc::clone(&self.shared);
+        let handover = shared.ledger.handover();
+        self.locked_at = Instant::now();
+        let left = shared.gate.hold(handover, slot, guard, self.last, self);
         self.seen.store(NOT_RUNNING, SeqCst);
-        // Where both instances share a CPU the successor runs when this lane sleeps, so all else waits.
-        self.await_successor();
-        if all_released {
-            let drained = self.shared.drained.swap(0, Relaxed);
-            self.shared.tell(LaneEvent::Released {
-                term: self.last,
-                drained,
-            });
+        match left {
+            Left::Served { term, all } => self.released(term, all),
+            Left::Unserved => std::thread::sleep(RIVAL_PATIENCE),
         }
     }
 
-    /// Waits until all lanes of this instance have their locks; `None` when told to leave.
-    fn pass_gate(&self, predecessor: Predecessor) -> Option<Tenure> {
-        let mut passage = self
-            .shared
-            .gate
-            .arrive(predecessor, self.shared.ledger.handover());
-        loop {
-            match passage {
-                Passage::Open(tenure) => return Some(tenure),
-                Passage::Shut if self.shared.stop.load(Acquire) => return None,
-                Passage::Shut => std::thread::yield_now(),
-            }
-            passage = self.shared.gate.look(self.last);
+    /// Where both instances share a CPU the successor runs when this lane sleeps, so all else waits.
+    fn released(&mut self, term: Term, all: bool) {
+        self.last = term;
+        self.await_successor();
+        if all {
+            let drained = self.shared.drained.swap(0, Relaxed);
+            self.shared.tell(LaneEvent::Released { term, drained });
         }
     }
 
     /// Forwards until the term ends.
-    fn serve(&mut self, slot: &LaneSlot, tenure: Tenure) {
+    fn forward(&mut self, slot: &LaneSlot, tenure: Tenure) {
         self.discard_strays(tenure);
         let me = gettid().as_raw();
         let (mut plan, mut generation) = self.current_plan();
@@ -242,7 +225,7 @@ impl Worker {
     /// the others go on with their guests until it has, and then go, revoked or not: all or none.
     fn must_go(&self, drain: &mut Drain, tenure: Tenure, from_uplink: usize) -> bool {
         if self.number != 0 {
-            return self.shared.drained_in.load(Acquire) == tenure.term.0;
+            return self.shared.gate.has_ended(tenure.term);
         }
         if !self.shared.ledger.handover().must_release(tenure.term) {
             *drain = Drain::default();
@@ -255,7 +238,7 @@ impl Worker {
         if done {
             self.shared.uplink.iter().for_each(|uplink| uplink.flush());
             self.shared.drained.store(drain.packets, Relaxed);
-            self.shared.drained_in.store(tenure.term.0, Release);
+            self.shared.gate.end(tenure.term);
         }
         done
     }
@@ -265,12 +248,41 @@ impl Worker {
     fn await_successor(&self) {
         let since = Instant::now();
         let handover = self.shared.ledger.handover();
-        let succeeded = || handover.term() > self.last;
-        let hopeless = || !handover.must_release(self.last) || since.elapsed() > SUCCESSOR_PATIENCE;
-        let given_up = || hopeless() && self.shared.gate.is_empty();
-        while !succeeded() && !given_up() && !self.shared.stop.load(Acquire) {
+        let may_return = || {
+            let patience_is_over = since.elapsed() > SUCCESSOR_PATIENCE;
+            let gate = &self.shared.gate;
+            gate.may_return(handover, self.last, patience_is_over)
+        };
+        while !may_return() && !self.shared.stop.load(Acquire) {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+impl Tenant for Worker {
+    fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
+    fn now(&self) -> u64 {
+        monotonic_ns()
+    }
+
+    fn must_leave(&self) -> bool {
+        self.shared.stop.load(Acquire)
+    }
+
+    fn is_impatient(&self) -> bool {
+        self.locked_at.elapsed() > LOCK_PATIENCE
+    }
+
+    fn serve(&mut self, tenure: Tenure) {
+        let ledger = Arc::clone(&self.shared.ledger);
+        self.forward(ledger.lane(self.number), tenure);
+    }
+
+    fn lets_go(&mut self) {
+        fence::holds(self.number, false);
     }
 }
 

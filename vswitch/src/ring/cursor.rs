@@ -38,16 +38,9 @@ impl Cursor {
         self.term == term
     }
 
-    /// Finds its place at the first poll of a term. What a released ring's owner published is
-    /// exact. A dead owner may have used more than it published, so the used index in the guest's
-    /// memory tells: completion is in order, so what was used was also taken. That is published at
-    /// once, for who lets go of the ring before it has used anything.
+    /// Finds its place at the first poll of a term.
     pub fn place(&mut self, ring: &Ring, slot: &RingSlot, term: Term, predecessor: Predecessor) {
-        let position = match predecessor {
-            Predecessor::Released => slot.position(),
-            Predecessor::Died => RingPosition::split(ring.parts.used_index()),
-        };
-        slot.publish(position);
+        let position = slot.resume(ring.parts.used_index(), predecessor);
         ring.parts.suppress_kicks();
         *self = Self {
             avail: position.avail,

@@ -90,13 +90,8 @@ impl Parts {
     }
 
     /// `used.idx`.
-    pub(super) fn used_index(&self) -> u16 {
-        self.used_u16(2).load(Acquire)
-    }
-
-    /// Makes all used entries before `index` visible to the driver.
-    pub(super) fn publish_used(&self, index: u16) {
-        self.used_u16(2).store(index, Release);
+    pub(super) fn used_index(&self) -> &AtomicU16 {
+        self.used_u16(2)
     }
 
     /// Writes the used entry at free-running `index`.

@@ -9,15 +9,13 @@ use vhost_transfer::ledger::RingSlot;
 
 impl Ring {
     /// Shows the driver what was used since the last time, publishes the position, and signals the
-    /// call fd if the driver wants it. In this order, so that a successor of a dead owner finds at
-    /// most a position that is behind the used index.
+    /// call fd if the driver wants it.
     pub(super) fn publish(&self, cursor: &mut Cursor, slot: &RingSlot) {
         if cursor.published == cursor.used {
             return;
         }
-        self.parts.publish_used(cursor.used);
+        slot.show(self.parts.used_index(), cursor.position());
         cursor.published = cursor.used;
-        slot.publish(cursor.position());
         fence(SeqCst);
         if self.wants_interrupt(cursor) {
             signal(self.call.as_ref());

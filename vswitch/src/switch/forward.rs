@@ -1,13 +1,12 @@
 //! One lane's forwarding: learn, look up, copy.
 
-use super::Tenure;
 use super::plan::{Plan, VhostView};
 use super::uplink::{BURST, UplinkPort, list};
 use crate::dpdk::MbufBatch;
 use crate::ring::{Frame, Pushed, Room, Taken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use vhost_transfer::ledger::MacAddr;
+use vhost_transfer::ledger::{MacAddr, Tenure};
 use vhost_transfer::{Ledger, MAX_PORTS, PortId};
 
 const WORDS: usize = MAX_PORTS as usize / 64;

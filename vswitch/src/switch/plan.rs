@@ -6,10 +6,8 @@ use crate::ring::{Cursor, Ring, RingError};
 use std::sync::atomic::Ordering::Acquire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vhost_transfer::device::RingState;
-use vhost_transfer::ledger::{Predecessor, RingSlot};
+use vhost_transfer::ledger::{Predecessor, RingSlot, Tenure};
 use vhost_transfer::{Device, Ledger, MAX_PORTS, PortId};
-
-use super::Tenure;
 
 /// Virtqueue of a net device on which the guest receives (virtio 1.2, section 5.1.2).
 const RECEIVE: usize = 0;

@@ -2,7 +2,6 @@
 
 use crate::memory::GuestMemory;
 use crate::ring::{Cursor, Frame, Ring, Room, Taken};
-use crate::switch::Tenure;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::ftruncate;
@@ -10,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use vhost_transfer::device::{MemoryRegion, RingFds, RingState, SocketMode};
-use vhost_transfer::ledger::{Predecessor, RingPosition, RingSlot};
+use vhost_transfer::ledger::{Predecessor, RingPosition, RingSlot, Tenure};
 use vhost_transfer::{DeviceState, PortId, Term};
 
 pub(super) const MEMORY: u64 = 1 << 20;
