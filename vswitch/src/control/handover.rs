@@ -58,6 +58,7 @@ impl Stance {
 impl Instance {
     /// The lanes may take the locks when they become free.
     pub(super) fn stand_by(&mut self) {
+        self.stands_down = false;
         self.host.lanes.contend();
         if self.stance == Stance::Warm {
             self.stance = Stance::Standby;
@@ -78,12 +79,19 @@ impl Instance {
         }
     }
 
-    /// The lanes do not wait for the locks any more. One that has just got its lock begins all the same.
+    /// The lanes are to wait for the locks no longer. One that has just got its lock begins all the same.
     pub(super) fn stand_down(&mut self) {
-        if let Stance::Standby | Stance::Preparing { .. } = self.stance {
-            self.host.lanes.stand_down();
-            self.stance = Stance::Warm;
+        self.host.lanes.stand_down();
+        self.stands_down = true;
+    }
+
+    /// Says that the lanes rest, when they do and have told nothing before that says otherwise.
+    pub(super) fn stood_down_when(&mut self, rest: bool) {
+        if !self.stands_down || self.stance.owns() || !rest {
+            return;
         }
+        self.stands_down = false;
+        self.stance = Stance::Warm;
         self.host.say(FromInstance::StoodDown);
     }
 
@@ -218,6 +226,7 @@ impl Instance {
     /// The lanes run: this instance is active, by order or because the other one died.
     pub(super) fn lanes_began(&mut self, tenure: Tenure) {
         self.stance = Stance::Active;
+        self.stands_down = false;
         self.host.lanes.shared.alert.store(false, Release);
         let after_death = tenure.predecessor == Predecessor::Died;
         let freeze_ns = self.freeze_before(tenure);

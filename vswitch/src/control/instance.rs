@@ -49,6 +49,8 @@ pub(super) struct Instance {
     pub(super) stance: Stance,
     /// The last term of its lanes.
     pub(super) let_go_in: Option<Term>,
+    /// The supervisor waits for the word that the lanes rest.
+    pub(super) stands_down: bool,
     pub(super) guardian: Guardian,
     pub(super) signals: Signals,
     pub(super) poll: Poll,
@@ -82,6 +84,7 @@ impl Instance {
             ports: BTreeMap::new(),
             stance: Stance::Warm,
             let_go_in: None,
+            stands_down: false,
             guardian: Guardian::present(rejoin_at),
             signals: Signals::default(),
             poll,
@@ -128,7 +131,9 @@ impl Instance {
                 }
             }
         }
+        let rest = self.host.lanes.rest();
         self.hear_lanes()?;
+        self.stood_down_when(rest);
         if memory::take_news() {
             self.close_lost_devices();
         }
@@ -179,6 +184,8 @@ impl Instance {
             match event {
                 LaneEvent::Began(tenure) => self.lanes_began(tenure),
                 LaneEvent::Released { term, drained } => self.lanes_released(term, drained),
+                // Looked for when all have been heard.
+                LaneEvent::Rests => {}
                 LaneEvent::MemoryLost => self.close_lost_devices(),
                 LaneEvent::Failed(what) => return Err(ControlError::LaneFailed(what)),
             }

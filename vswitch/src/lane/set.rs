@@ -9,7 +9,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::LaneSlot;
@@ -48,7 +48,25 @@ pub struct LaneSet {
 #[derive(Debug)]
 struct Lane {
     thread: JoinHandle<()>,
-    seen: Arc<AtomicU64>,
+    told: Told,
+}
+
+/// What a lane tells of itself.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Generation of the plan in use, or [`NOT_RUNNING`].
+    pub(super) seen: Arc<AtomicU64>,
+    /// It does not wait for its lock.
+    pub(super) rests: Arc<AtomicBool>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            seen: Arc::new(AtomicU64::new(NOT_RUNNING)),
+            rests: Arc::new(AtomicBool::new(true)),
+        }
+    }
 }
 
 impl LaneSet {
@@ -63,15 +81,15 @@ impl LaneSet {
             .map_err(|error| LaneError::Fence(error.into()))?;
         let count = cpus.len() as u16;
         let lanes = (0..).zip(cpus).map(|(number, &cpu)| {
-            let seen = Arc::new(AtomicU64::new(NOT_RUNNING));
-            let worker = Worker::new(number, count, Arc::clone(&shared), Arc::clone(&seen));
+            let told = Told::default();
+            let worker = Worker::new(number, count, Arc::clone(&shared), &told);
             let thread =
                 spawn(eal.clone(), number, cpu, worker).map_err(|error| LaneError::Start {
                     lane: number,
                     cpu,
                     error,
                 })?;
-            Ok(Lane { thread, seen })
+            Ok(Lane { thread, told })
         });
         Ok(Self {
             lanes: lanes.collect::<Result<_, _>>()?,
@@ -81,7 +99,7 @@ impl LaneSet {
 
     /// Lets the lanes take their locks from now on.
     pub fn contend(&self) {
-        self.shared.contend.store(true, Release);
+        self.shared.contend.store(true, SeqCst);
         self.lanes
             .iter()
             .for_each(|lane| lane.thread.thread().unpark());
@@ -89,7 +107,13 @@ impl LaneSet {
 
     /// Keeps the lanes from taking locks from now on; one that waits for its lock gives up soon.
     pub fn stand_down(&self) {
-        self.shared.contend.store(false, Release);
+        self.shared.contend.store(false, SeqCst);
+    }
+
+    /// No lane has its lock or waits for it; after [`Self::stand_down`] none will.
+    pub fn rest(&self) -> bool {
+        let mut lanes = self.lanes.iter();
+        lanes.all(|lane| lane.told.rests.load(SeqCst))
     }
 
     /// Changes the plan; on return no lane uses the one before.
@@ -134,7 +158,7 @@ impl Lane {
 
     /// The lane runs, and on an older plan or on one that it has not told yet.
     fn seen_before(&self, generation: u64) -> bool {
-        match self.seen.load(SeqCst) {
+        match self.told.seen.load(SeqCst) {
             NOT_RUNNING => false,
             seen => seen < generation || seen == NOT_RUNNING - 1,
         }

@@ -22,6 +22,8 @@ pub enum LaneEvent {
         /// Packets that were taken from the uplink after steering.
         drained: u64,
     },
+    /// A lane does not wait for its lock any more.
+    Rests,
     /// A lane has come upon guest memory that is not there any more.
     MemoryLost,
     /// A lane cannot go on.

@@ -3,13 +3,14 @@
 use super::fence;
 use super::idle::Idle;
 use super::monotonic_ns;
+use super::set::Told;
 use super::shared::{LaneEvent, Shared, frame_of};
 use crate::memory;
 use crate::ring::Frame;
 use crate::switch::{Forwarder, Plan};
 use nix::unistd::gettid;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{LaneGuard, LaneSlot, Left, Predecessor, Tenant, Tenure};
 use vhost_transfer::{PortId, Term};
@@ -38,6 +39,8 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     /// Generation of the plan in use here, or [`NOT_RUNNING`].
     seen: Arc<AtomicU64>,
+    /// It does not wait for its lock.
+    rests: Arc<AtomicBool>,
     forwarder: Forwarder,
     frame: Frame,
     last: Term,
@@ -46,7 +49,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(number: u16, lanes: u16, shared: Arc<Shared>, seen: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(number: u16, lanes: u16, shared: Arc<Shared>, told: &Told) -> Self {
         let forwarder = Forwarder::new(
             number,
             Arc::clone(&shared.ledger),
@@ -57,7 +60,8 @@ impl Worker {
             number,
             lanes,
             shared,
-            seen,
+            seen: Arc::clone(&told.seen),
+            rests: Arc::clone(&told.rests),
             forwarder,
             frame: Frame::default(),
             last: Term(0),
@@ -71,8 +75,7 @@ impl Worker {
         let slot = ledger.lane(self.number);
         fence::enrol(self.number, slot);
         while !self.shared.stop.load(Acquire) {
-            // A lane that has its lock waits for the others.
-            if !self.shared.contend.load(Acquire) && self.shared.gate.is_empty() {
+            if !self.rises() {
                 std::thread::park_timeout(LOCK_PATIENCE);
                 continue;
             }
@@ -86,6 +89,26 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Whether the lane may wait for its lock from now on; if not, it rests.
+    fn rises(&self) -> bool {
+        if self.is_wanted() {
+            self.rests.store(false, SeqCst);
+            // Who stands the lanes down looks afterwards whether they rest.
+            if self.is_wanted() {
+                return true;
+            }
+        }
+        if !self.rests.swap(true, SeqCst) {
+            self.shared.tell(LaneEvent::Rests);
+        }
+        false
+    }
+
+    /// A lane that has its lock waits for the others.
+    fn is_wanted(&self) -> bool {
+        self.shared.contend.load(SeqCst) || !self.shared.gate.is_empty()
     }
 
     /// From getting the lock to waiting for it again.

@@ -144,10 +144,9 @@ impl World {
                 model.lanes = Lanes::Waiting(None);
                 model.say(Word::StandingBy);
             }
+            Order::StandDown if model.owns() => {}
             Order::StandDown => {
-                if matches!(model.lanes, Lanes::Waiting(_)) {
-                    model.lanes = Lanes::Idle;
-                }
+                model.lanes = Lanes::Idle;
                 model.say(Word::StoodDown);
             }
             Order::Activate(_) if model.owns() => {}
