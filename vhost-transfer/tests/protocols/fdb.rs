@@ -23,19 +23,22 @@ fn beside<T: 'static>(
     thread::spawn(move || other(&fdb))
 }
 
+/// A place becomes free between the looks of two lanes, so that they choose different ones.
 #[test]
 fn two_lanes_that_learn_one_address_leave_no_twins() {
-    explore(|| {
-        let fdb = Arc::new(Fdb::default());
-        let lane = beside(&fdb, |fdb| fdb.learn(MAC, port(1), 0, AGING));
-        fdb.learn(MAC, port(2), 0, AGING);
-        lane.join().unwrap();
-        assert!(
-            fdb.entries().count() <= 1,
-            "{:?}",
-            fdb.entries().collect::<Vec<_>>()
-        );
-    });
+    // One of the rivals stands where the address would stand first.
+    for last in 2..6 {
+        explore(move || {
+            let fdb = Arc::new(Fdb::default());
+            fdb.learn([2, 0, 0, 0, 0, last], port(3), 0, AGING);
+            let lane = beside(&fdb, |fdb| fdb.learn(MAC, port(1), 0, AGING));
+            fdb.forget(port(3));
+            fdb.learn(MAC, port(2), 0, AGING);
+            lane.join().unwrap();
+            let entries: Vec<_> = fdb.entries().collect();
+            assert!(entries.len() <= 1, "{entries:?}");
+        });
+    }
 }
 
 /// One of the two places is old and wanted by two: a third lane that looks for either sees its own
@@ -45,7 +48,9 @@ fn a_place_that_changes_hands_is_never_taken_for_anothers() {
     explore(|| {
         let fdb = Arc::new(Fdb::default());
         fdb.learn(MAC, port(1), 0, AGING);
-        fdb.learn(RIVAL, port(2), 50, AGING);
+        for now in [0, 50] {
+            fdb.learn(RIVAL, port(2), now, AGING);
+        }
         let lane = beside(&fdb, |fdb| fdb.learn([4; 6], port(4), 50, AGING));
         let other = beside(&fdb, |fdb| fdb.learn([6; 6], port(6), 50, AGING));
         for (mac, home, old) in [(MAC, 1, true), (RIVAL, 2, false), ([4; 6], 4, false)] {

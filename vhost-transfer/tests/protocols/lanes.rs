@@ -129,6 +129,24 @@ fn who_dies_of_a_signal_is_found_dead() {
     a_death_is_known(Cause::Signalled);
 }
 
+/// The successor runs while the dead one's last steps are still to come.
+#[test]
+fn a_successor_that_waits_already_finds_the_death_too() {
+    for (limit, cause) in (0..STEPS).flat_map(|at| [(at, Cause::Killed), (at, Cause::Signalled)]) {
+        explore(move || {
+            let world = Arc::new(World::default());
+            let [dead, new] = std::array::from_fn(|_| Instance::with_lanes(1, &world));
+            let dead = thread::spawn(move || serve_and_die(&dead, 0, limit, cause));
+            let Tenure { term, predecessor } = take(&new, 0, Term(0));
+            dead.join().unwrap();
+            if term == Term(1) {
+                return; // The other one came later, or died before it began.
+            }
+            assert!(predecessor == Predecessor::Died || world.bursts() == [1, 0]);
+        });
+    }
+}
+
 /// A successor that is stopped before both of its lanes have looked where the rings stand leaves that
 /// to the next.
 #[test]

@@ -33,9 +33,13 @@ pub(crate) type Service<'a> = &'a mut dyn FnMut(&Instance, u16, Tenure);
 
 impl Instance {
     pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
+        Self::with_lanes(LANES, world)
+    }
+
+    pub(crate) fn with_lanes(lanes: u16, world: &Arc<World>) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
-            gate: Gate::new(LANES),
+            gate: Gate::new(lanes),
             holds: Default::default(),
         })
     }
