@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use self::role::{FRESH, LEAVING, RESTING, SERVING};
+use self::role::{LEAVING, RESTING, Reading, SERVING};
 use crate::config::duration;
 use crate::netdev::{Netdev, NetdevError, Ports};
 use crate::netlink::Netlink;
@@ -39,12 +39,18 @@ fn default_in_flight() -> Duration {
     Duration::from_millis(10)
 }
 
+/// Looks at what is behind the port that is left. More are needed only when addresses expire meanwhile,
+/// which makes the kernel skip others.
+const LOOKS: usize = 8;
+
 /// A bridge and the two ports.
 #[derive(Debug)]
 pub(crate) struct BridgeFdb {
     netlink: Netlink,
-    ports: [Netdev; 2],
+    ports: Ports,
     in_flight: Duration,
+    /// Where this process steered to last.
+    last: Option<Side>,
 }
 
 impl BridgeFdb {
@@ -56,89 +62,148 @@ impl BridgeFdb {
         a.must_differ(&b)?;
         let steering = Self {
             netlink,
-            ports: [a, b],
+            ports: config.ports.clone(),
             in_flight: config.in_flight,
+            last: None,
         };
+        Side::BOTH
+            .map(|side| steering.port(side))
+            .into_iter()
+            .try_for_each(|port| port.map(drop))?;
         steering.side()?;
         Ok(steering)
     }
 
-    fn port(&self, side: Side) -> &Netdev {
+    fn name(&self, side: Side) -> &str {
         match side {
-            Side::A => &self.ports[0],
-            Side::B => &self.ports[1],
+            Side::A => &self.ports.a,
+            Side::B => &self.ports.b,
         }
     }
 
     fn names(&self) -> [String; 2] {
-        self.ports.each_ref().map(|port| port.name.clone())
+        Side::BOTH.map(|side| self.name(side).to_owned())
     }
 
-    /// The port in use. Both must be what they were when they were found.
+    /// The port in use. A port may be gone with its instance, and may come again.
     fn side(&self) -> Result<Option<Side>, BridgeError> {
-        let [a, b] = [self.look(Side::A)?, self.look(Side::B)?];
-        if a.bridge != b.bridge {
+        let ports = (self.look(Side::A)?, self.look(Side::B)?);
+        if let (None, None) = ports {
+            return Err(self.no_port(Side::A));
+        }
+        if let (Some(a), Some(b)) = &ports
+            && a.bridge != b.bridge
+        {
             return Err(BridgeError::TwoBridges {
                 ports: self.names(),
             });
         }
-        role::side(a.flags, b.flags).map_err(|()| BridgeError::Strange {
-            ports: self.names(),
-        })
+        self.refuse_snooping(&ports)?;
+        let flags = |port: Option<BridgePort>| port.map_or(RESTING, |port| port.flags);
+        match role::read(flags(ports.0), flags(ports.1)) {
+            Reading::Side(side) => Ok(Some(side)),
+            Reading::Both => Ok(self.last),
+            Reading::Strange => Err(BridgeError::Strange {
+                ports: self.names(),
+            }),
+        }
     }
 
-    fn look(&self, side: Side) -> Result<BridgePort, BridgeError> {
-        let port = self.port(side);
-        let found = self
-            .netlink
-            .bridge_port(port.index)
-            .map_err(failed(BridgeDoing::ReadPort, port))?;
-        found.ok_or_else(|| BridgeError::NoPort {
-            key: port.key,
-            port: port.name.clone(),
-        })
+    fn refuse_snooping(
+        &self,
+        ports: &(Option<BridgePort>, Option<BridgePort>),
+    ) -> Result<(), BridgeError> {
+        let Some(port) = ports.0.as_ref().or(ports.1.as_ref()) else {
+            return Ok(());
+        };
+        let snoops = self.netlink.snoops(port.bridge);
+        if snoops.map_err(self.failed(BridgeDoing::ReadPort, Side::A))? {
+            return Err(BridgeError::Snooping {
+                port: self.ports.a.clone(),
+            });
+        }
+        Ok(())
     }
 
-    fn set(&self, side: Side, flags: PortFlags) -> Result<(), BridgeError> {
-        let port = self.port(side);
+    /// What a side's device is to its bridge, if it is there.
+    fn look(&self, side: Side) -> Result<Option<BridgePort>, BridgeError> {
+        let port = self.netlink.bridge_port(self.name(side));
+        port.map_err(self.failed(BridgeDoing::ReadPort, side))
+    }
+
+    fn port(&self, side: Side) -> Result<BridgePort, BridgeError> {
+        self.look(side)?.ok_or_else(|| self.no_port(side))
+    }
+
+    fn no_port(&self, side: Side) -> BridgeError {
+        BridgeError::NoPort {
+            side,
+            port: self.name(side).to_owned(),
+        }
+    }
+
+    fn set(&self, side: Side, port: &BridgePort, flags: PortFlags) -> Result<(), BridgeError> {
+        if port.flags == flags {
+            return Ok(());
+        }
         let outcome = self.netlink.set_port_flags(port.index, flags);
-        outcome.map_err(failed(BridgeDoing::SetFlags, port))
+        outcome.map_err(self.failed(BridgeDoing::SetFlags, side))
     }
 
     /// Addresses first, so that nothing to a known one is flooded; and nothing may be learned behind
     /// the port that is left, or its instance's last packets would take their addresses back.
     fn move_to(&self, to: Side) -> Result<(), BridgeError> {
         let from = to.other();
-        let target = self.look(to)?;
+        let target = self.port(to)?;
         if !target.forwards {
             return Err(BridgeError::Blocked {
-                port: self.port(to).name.clone(),
+                port: self.name(to).to_owned(),
             });
         }
-        if self.look(from).is_ok_and(|port| port.flags != RESTING) {
-            self.set(from, LEAVING)?;
+        let Some(left) = self.look(from)? else {
+            return self.set(to, &target, SERVING);
+        };
+        if left.flags.learning {
+            self.set(from, &left, LEAVING)?;
         }
-        self.move_addresses(target.bridge, to)?;
-        self.set(to, SERVING)?;
-        self.rest(from)
+        self.move_addresses(&left, to, &target)?;
+        self.set(to, &target, SERVING)?;
+        let outcome = self.netlink.set_port_flags(left.index, RESTING);
+        outcome.map_err(self.failed(BridgeDoing::SetFlags, from))
     }
 
-    fn move_addresses(&self, bridge: u32, to: Side) -> Result<(), BridgeError> {
-        let (from, to) = (self.port(to.other()), self.port(to));
-        let entries = self.netlink.fdb_of_port(bridge, from.index);
-        for entry in entries.map_err(failed(BridgeDoing::ReadAddresses, from))? {
-            let moved = self.netlink.move_address(&entry, to.index);
-            moved.map_err(failed(BridgeDoing::MoveAddress, from))?;
+    fn move_addresses(
+        &self,
+        from: &BridgePort,
+        to: Side,
+        target: &BridgePort,
+    ) -> Result<(), BridgeError> {
+        for _ in 0..LOOKS {
+            let entries = self.netlink.fdb_of_port(from.bridge, from.index);
+            let entries = entries.map_err(self.failed(BridgeDoing::ReadAddresses, to.other()))?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for entry in entries {
+                let moved = self.netlink.move_address(&entry, target.index);
+                moved.map_err(self.failed(BridgeDoing::MoveAddress, to.other()))?;
+            }
         }
-        Ok(())
+        Err(BridgeError::Restless {
+            port: self.name(to.other()).to_owned(),
+        })
     }
 
-    /// A port that is gone is at rest.
-    fn rest(&self, side: Side) -> Result<(), BridgeError> {
-        match self.look(side) {
-            Ok(_) => self.set(side, RESTING),
-            Err(BridgeError::NoPort { .. }) => Ok(()),
-            Err(error) => Err(error),
+    fn failed(
+        &self,
+        doing: BridgeDoing,
+        side: Side,
+    ) -> impl FnOnce(io::Error) -> BridgeError + use<> {
+        let port = self.name(side).to_owned();
+        move |source| BridgeError::Failed {
+            doing,
+            port,
+            source,
         }
     }
 }
@@ -159,7 +224,9 @@ impl Steering for BridgeFdb {
     fn steer(&mut self, to: Side) -> Result<(), SteeringError> {
         let before = self.side();
         let outcome = self.move_to(to);
-        if let (Err(_), Ok(Some(before))) = (&outcome, before)
+        if outcome.is_ok() {
+            self.last = Some(to);
+        } else if let Ok(Some(before)) = before
             && before != to
         {
             // The error that is told is the first.
@@ -173,27 +240,17 @@ impl Steering for BridgeFdb {
     }
 
     fn delivered(&self, to: Side) -> Option<u64> {
-        self.netlink
-            .packets_sent(self.port(to).index)
-            .ok()
-            .flatten()
+        let port = self.look(to).ok()??;
+        self.netlink.packets_sent(port.index).ok().flatten()
     }
 
+    /// The port at rest first: then both are as the kernel makes them, at every step.
     fn close(self: Box<Self>) -> Result<(), SteeringError> {
-        let closed = Side::BOTH.map(|side| match self.look(side) {
-            Ok(_) => self.set(side, FRESH),
-            Err(BridgeError::NoPort { .. }) => Ok(()),
-            Err(error) => Err(error),
+        let in_use = self.side().ok().flatten().unwrap_or(Side::A);
+        let closed = [in_use.other(), in_use].map(|side| match self.look(side)? {
+            Some(port) => self.set(side, &port, SERVING),
+            None => Ok(()),
         });
         Ok(closed.into_iter().collect::<Result<(), _>>()?)
-    }
-}
-
-fn failed(doing: BridgeDoing, port: &Netdev) -> impl FnOnce(io::Error) -> BridgeError + use<> {
-    let port = port.name.clone();
-    move |source| BridgeError::Failed {
-        doing,
-        port,
-        source,
     }
 }

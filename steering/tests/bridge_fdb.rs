@@ -174,19 +174,47 @@ fn a_port_without_carrier_is_refused_and_the_other_stays_in_use() {
 }
 
 #[test]
-fn a_port_that_was_made_anew_is_not_in_use() {
+fn a_port_that_goes_and_comes_is_steered_to_again() {
     with_bridge(|| {
         let mut steering = open_bridge();
+        let ends = Ends::open();
         steering.steer(Side::A).expect("steer");
-        sh("ip link del vf1");
-        let error = steering.current().expect_err("it is gone").to_string();
-        assert!(error.contains("`vf1`"), "{error}");
-        common::veth("vf1", "vf1i");
-        sh("ip link set vf1 master br0");
+        ends.at(Side::A).announce();
+        assert_eq!(ends.wire.wait(), Some(0));
+
+        sh("ip link del vf0");
+        assert!(steering.steer(Side::A).is_err(), "it is gone");
+        steering.steer(Side::B).expect("the other one is there");
+        assert_eq!(steering.current().expect("current"), Some(Side::B));
+        common::veth("vf0", "vf0i");
+        sh("ip link set vf0 master br0");
+        assert_eq!(steering.current().expect("current"), Some(Side::B));
+        drop(ends);
+
+        steering.steer(Side::B).expect("steer");
+        Ends::open().arrives_only_at(Side::B, UNKNOWN, 1);
+        steering.steer(Side::A).expect("steer");
+        Ends::open().arrives_only_at(Side::A, UNKNOWN, 2);
+    });
+}
+
+#[test]
+fn a_move_that_was_cut_short_is_known_and_can_be_made_good() {
+    with_bridge(|| {
         let mut steering = open_bridge();
-        assert_eq!(steering.current().expect("current"), Some(Side::A));
+        let ends = Ends::open();
         steering.steer(Side::A).expect("steer");
-        Ends::open().arrives_only_at(Side::A, UNKNOWN, 1);
+        ends.at(Side::A).announce();
+        assert_eq!(ends.wire.wait(), Some(0));
+        sh("ip link set vf0 type bridge_slave learning off");
+        let mut next = open_bridge();
+        assert_eq!(next.current().expect("current"), Some(Side::A));
+        ends.arrives_only_at(Side::A, GUEST, 1);
+        sh("ip link set vf1 type bridge_slave learning on flood on mcast_flood on bcast_flood on");
+        assert_eq!(open_bridge().current().expect("current"), Some(Side::B));
+        next.steer(Side::B).expect("steer");
+        ends.arrives_only_at(Side::B, GUEST, 2);
+        ends.arrives_only_at(Side::B, EVERYBODY, 3);
     });
 }
 
@@ -196,10 +224,23 @@ fn ports_that_nobody_can_tell_apart_are_not_guessed_at() {
         let mut steering = open_bridge();
         steering.steer(Side::A).expect("steer");
         sh(
-            "ip link set vf0 type bridge_slave learning off flood off mcast_flood off bcast_flood off mcast_router 0",
+            "ip link set vf0 type bridge_slave learning off flood off mcast_flood off bcast_flood off",
         );
         let error = steering.current().expect_err("none is in use").to_string();
-        assert!(error.contains("mcast_router 1"), "{error}");
+        assert!(error.contains("bcast_flood on"), "{error}");
+    });
+}
+
+#[test]
+fn a_bridge_that_snoops_is_refused() {
+    with_bridge(|| {
+        let mut steering = open_bridge();
+        sh("ip link set br0 type bridge mcast_snooping 1");
+        let error = bridge_config().open().expect_err("refused").to_string();
+        assert!(error.contains("mcast_snooping 0"), "{error}");
+        assert!(steering.current().is_err(), "it was switched on meanwhile");
+        sh("ip link set br0 type bridge mcast_snooping 0");
+        steering.steer(Side::A).expect("steer");
     });
 }
 

@@ -1,6 +1,8 @@
 //! The failover benchmark runs, counts and writes what it should, and gives back what it changed when
 //! it is interrupted. No times are judged here.
 
+mod support;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -8,14 +10,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use support::leftovers::leaves_nothing;
 use vswsup_tests::rig::require_root;
 
 const RUNS: u64 = 2;
 const RESTARTS: u64 = 1;
 const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Quick, with its temporary files in a folder of its own.
 fn benchmark(temporary: &Path) -> Command {
@@ -111,21 +111,5 @@ fn an_interrupted_benchmark_leaves_nothing_behind() {
     let rest: Vec<_> = lines.collect();
     assert_eq!(run.wait().unwrap().code(), Some(130), "{rest:#?}");
     assert_eq!(fs::read_to_string(CORE_PATTERN).unwrap(), pattern);
-    let left: Vec<_> = temporary.path().read_dir().unwrap().flatten().collect();
-    assert!(left.is_empty(), "{left:?}");
-    let begin = Instant::now();
-    while let Some(process) = process_of(temporary.path()) {
-        assert!(begin.elapsed() < PATIENCE, "still runs: {process}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// A process whose command line names the directory.
-fn process_of(directory: &Path) -> Option<String> {
-    let name = directory.to_str().unwrap();
-    let processes = Path::new("/proc").read_dir().unwrap().flatten();
-    processes
-        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .find(|line| line.contains(name))
+    leaves_nothing(temporary.path());
 }

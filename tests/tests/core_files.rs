@@ -37,8 +37,7 @@ fn a_core_is_written_named_and_not_waited_for() {
     running.wait_for_links(PATIENCE).unwrap();
     running.start_flows(PATIENCE).unwrap();
     let status = told(&rig, &["status"]);
-    let [active, standby] =
-        ["active", "standby"].map(|state| Pid::from_raw(pid_of(&status, state)));
+    let [active, standby] = ["active", "standby"].map(|state| pid_of(&status, state));
     let core = cores.file_of(active);
 
     kill(active, Signal::SIGSEGV).unwrap();

@@ -3,7 +3,6 @@
 mod support;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::thread;
 use std::time::Duration;
 use support::record::{command, entry, of_kind, pid_of, told, wait_until};
@@ -30,7 +29,7 @@ fn a_pin_outlives_the_supervisor() {
     assert!(promote.stderr.contains("vswsup unpin"), "{promote:?}");
 
     let active = pid_of(&status, "active");
-    kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
+    kill(active, Signal::SIGKILL).unwrap();
     wait_until(&rig, "the end of the active one", || {
         !of_kind(&told(&rig, &["events"]), "ended").is_empty()
     });

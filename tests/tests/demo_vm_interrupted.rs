@@ -2,16 +2,16 @@
 //!
 //! Needs root and QEMU (scripts/packages); fails with the reason where they are missing.
 
+mod support;
+
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use std::time::Duration;
+use support::leftovers::leaves_nothing;
 
 #[test]
 fn in_the_middle_of_the_promotes() {
@@ -41,21 +41,5 @@ fn interrupted_at(moment: &str) {
     killpg(Pid::from_raw(demo.id() as i32), Signal::SIGINT).unwrap();
     let rest: Vec<_> = lines.collect();
     assert_eq!(demo.wait().unwrap().code(), Some(130), "{rest:#?}");
-    let left: Vec<_> = temporary.path().read_dir().unwrap().flatten().collect();
-    assert!(left.is_empty(), "{left:?}");
-    let begin = Instant::now();
-    while let Some(process) = process_of(temporary.path()) {
-        assert!(begin.elapsed() < PATIENCE, "still runs: {process}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// A process whose command line names the directory.
-fn process_of(directory: &Path) -> Option<String> {
-    let name = directory.to_str().unwrap();
-    let processes = Path::new("/proc").read_dir().unwrap().flatten();
-    processes
-        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .find(|line| line.contains(name))
+    leaves_nothing(temporary.path());
 }

@@ -4,7 +4,6 @@
 mod support;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
@@ -29,7 +28,7 @@ fn a_follower_sees_all_there_is_and_ends_with_the_supervisor() {
     let mut as_text = Follower::start(&rig, &["events", "--follow"]);
 
     let active = pid_of(&told(&rig, &["status"]), "active");
-    kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
+    kill(active, Signal::SIGKILL).unwrap();
     wait_until(&rig, "a takeover", || {
         !of_kind(&told(&rig, &["history"]), "failover").is_empty()
     });

@@ -4,12 +4,12 @@ mod support;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::frozen::FileSystem;
+use support::record::{ended_failover, events_of, pid_of, wait_for, wait_until};
 use support::{PATIENCE, steady};
 use vswsup_tests::emulator::{Instrument, Plan, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
@@ -31,10 +31,10 @@ fn nobody_takes_over_from_an_instance_that_cannot_be_killed() {
     let frozen = file_system.freeze();
     rig.set_faults("* lane freeze\n").unwrap();
 
-    wait_for("loud word", &rig, || {
-        (!of_kind(&rig, "unfenced").is_empty()).then_some(())
+    wait_until(&rig, "loud word", || {
+        !events_of(&rig, "unfenced").is_empty()
     });
-    let hang = of_kind(&rig, "hung");
+    let hang = events_of(&rig, "hung");
     let how = hang[0]["text"].as_str().unwrap();
     assert!(how.contains("lane 0") && how.contains("blocked"), "{how}");
     assert_eq!(killed_and_blocked(active), 1, "the lane alone is left");
@@ -43,20 +43,18 @@ fn nobody_takes_over_from_an_instance_that_cannot_be_killed() {
     assert_said_loudly(&rig, active);
 
     drop(frozen);
-    let failover = wait_for("failover", &rig, || ended_failover(&rig));
+    let failover = wait_for(&rig, "failover", || ended_failover(&rig));
     println!("{failover}");
     assert_eq!(failover["signal"], Signal::SIGKILL as i32);
     let received = || running.flows()[0].counters.received.get();
     let so_far = received();
-    wait_for("traffic", &rig, || {
-        (received() > so_far + 1000).then_some(())
-    });
+    wait_until(&rig, "traffic", || received() > so_far + 1000);
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     let after = rig.supervisor().status().unwrap();
     assert_eq!(pid_of(&after, "active"), standby);
     assert_eq!(after["term"], before["term"].as_u64().unwrap() + 1);
     assert_eq!(killed_and_blocked(active), 0, "it is gone");
-    assert_eq!(of_kind(&rig, "unfenced").len(), 1);
+    assert_eq!(events_of(&rig, "unfenced").len(), 1);
     for flow in running.stop().unwrap().flows {
         println!("{flow}");
         assert_eq!((flow.disconnects, flow.corrupted), (0, 0), "{flow}");
@@ -89,7 +87,7 @@ fn assert_said_loudly(rig: &Rig, active: Pid) {
     };
     let status = rig.supervisor().command(&["status"]).unwrap().stdout;
     assert!(says(&status), "{status}");
-    let events = of_kind(rig, "unfenced");
+    let events = events_of(rig, "unfenced");
     assert_eq!(events.len(), 1, "{events:?}");
     assert!(says(events[0]["text"].as_str().unwrap()), "{events:?}");
     let log = rig.supervisor().log();
@@ -138,45 +136,4 @@ fn killed_and_blocked(process: Pid) -> usize {
         fs::read_to_string(thread.path().join("status")).ok()
     });
     statuses.filter(|status| is_blocked(status)).count()
-}
-
-fn ended_failover(rig: &Rig) -> Option<Value> {
-    let history = rig.supervisor().command(&["history", "--json"]).unwrap();
-    let history = history.json().unwrap();
-    let mut entries = history.as_array().unwrap().iter();
-    let failover = entries.find(|entry| entry["kind"] == "failover")?;
-    Some(failover["failover"].clone()).filter(|report| report["ended"] == true)
-}
-
-fn pid_of(status: &Value, state: &str) -> Pid {
-    let mut instances = status["instances"].as_array().unwrap().iter();
-    let found = instances.find(|instance| instance["state"] == state);
-    let pid = found.unwrap_or_else(|| panic!("nobody is {state}: {status}"))["pid"].as_i64();
-    Pid::from_raw(pid.unwrap() as i32)
-}
-
-fn of_kind(rig: &Rig, kind: &str) -> Vec<Value> {
-    let events = rig.supervisor().command(&["events", "--json"]).unwrap();
-    let events = events.json().unwrap();
-    let of_kind = events.as_array().unwrap().iter();
-    of_kind
-        .filter(|event| event["kind"] == kind)
-        .cloned()
-        .collect()
-}
-
-fn wait_for<T>(what: &str, rig: &Rig, found: impl Fn() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        let log = || rig.supervisor().log();
-        assert!(
-            Instant::now() < until,
-            "no {what}; the log says:\n{}",
-            log()
-        );
-        thread::sleep(Duration::from_millis(10));
-    }
 }

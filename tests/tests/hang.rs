@@ -5,11 +5,11 @@ mod support;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::record::{ended_failover, events_of, pid_of, wait_for, wait_until};
 use support::{PATIENCE, steady};
 use vswsup_tests::emulator::{Instrument, Plan, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
@@ -84,7 +84,7 @@ fn a_busy_host_is_no_hang() {
     assert_eq!(active, pid_of(&after, "active"));
     assert_eq!(pid_of(&before, "standby"), pid_of(&after, "standby"));
     assert!(
-        of_kind(&rig, "hung").is_empty(),
+        events_of(&rig, "hung").is_empty(),
         "{}",
         rig.supervisor().log()
     );
@@ -128,20 +128,12 @@ fn hang_under_traffic(hang: impl Fn(&Rig, Pid)) -> String {
     let status = rig.supervisor().status().unwrap();
     let (active, standby) = (pid_of(&status, "active"), pid_of(&status, "standby"));
     hang(&rig, active);
-    let failover = wait_for("failover", &rig, || {
-        let history = rig.supervisor().command(&["history", "--json"]).unwrap();
-        let history = history.json().unwrap();
-        let mut entries = history.as_array().unwrap().iter();
-        let failover = entries.find(|entry| entry["kind"] == "failover")?;
-        Some(failover["failover"].clone()).filter(|report| report["ended"] == true)
-    });
+    let failover = wait_for(&rig, "failover", || ended_failover(&rig));
     let status = rig.supervisor().status().unwrap();
     assert_eq!(pid_of(&status, "active"), standby);
     let received = || running.flows()[0].counters.received.get();
     let before = received();
-    wait_for("traffic", &rig, || {
-        (received() > before + 1000).then_some(())
-    });
+    wait_until(&rig, "traffic", || received() > before + 1000);
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     let status = rig.supervisor().status().unwrap();
     assert_eq!(
@@ -149,7 +141,12 @@ fn hang_under_traffic(hang: impl Fn(&Rig, Pid)) -> String {
         standby,
         "one failover and no more"
     );
-    assert_eq!(of_kind(&rig, "hung").len(), 1, "{}", rig.supervisor().log());
+    assert_eq!(
+        events_of(&rig, "hung").len(),
+        1,
+        "{}",
+        rig.supervisor().log()
+    );
     for flow in running.stop().unwrap().flows {
         println!("{flow}");
         assert_eq!((flow.disconnects, flow.corrupted), (0, 0), "{flow}");
@@ -166,39 +163,6 @@ fn hang_under_traffic(hang: impl Fn(&Rig, Pid)) -> String {
         "{detection} µs"
     );
     failover["hang"].as_str().unwrap().to_owned()
-}
-
-fn pid_of(status: &Value, state: &str) -> Pid {
-    let mut instances = status["instances"].as_array().unwrap().iter();
-    let found = instances.find(|instance| instance["state"] == state);
-    let pid = found.unwrap_or_else(|| panic!("nobody is {state}: {status}"))["pid"].as_i64();
-    Pid::from_raw(pid.unwrap() as i32)
-}
-
-fn of_kind(rig: &Rig, kind: &str) -> Vec<Value> {
-    let events = rig.supervisor().command(&["events", "--json"]).unwrap();
-    let events = events.json().unwrap();
-    let of_kind = events.as_array().unwrap().iter();
-    of_kind
-        .filter(|event| event["kind"] == kind)
-        .cloned()
-        .collect()
-}
-
-fn wait_for<T>(what: &str, rig: &Rig, found: impl Fn() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        let log = || rig.supervisor().log();
-        assert!(
-            Instant::now() < until,
-            "no {what}; the log says:\n{}",
-            log()
-        );
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// How long the thread that waited longest was ready to run and had no CPU: the second number of

@@ -109,7 +109,7 @@ fn nobody_dies_of_a_log_that_nobody_reads() {
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     rig.supervisor_mut().kill().unwrap();
     let [standby, active] = before;
-    kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
+    kill(active, Signal::SIGKILL).unwrap();
     goes_on(&rig, &running);
     come_back(&mut rig);
     assert_eq!(pids(&rig)[0], standby, "{}", rig.supervisor().log());
@@ -138,7 +138,7 @@ fn a_guest_that_came_up_unprotected_connects_again_after_a_death() {
     running.add_flow(flow).unwrap();
     running.start_flows(PATIENCE).unwrap();
 
-    kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
+    kill(active, Signal::SIGKILL).unwrap();
     wait_until(&rig, "a closed connection", || link.disconnects() == 1);
     wait_until(&rig, "the link again", || link.is_up());
     goes_on(&rig, &running);
@@ -160,7 +160,7 @@ fn a_hang_after_a_death_waits_for_the_next_supervisor() {
     let running = traffic(&rig);
     let [active, standby] = pids(&rig);
     rig.supervisor_mut().kill().unwrap();
-    kill(Pid::from_raw(active), Signal::SIGSEGV).unwrap();
+    kill(active, Signal::SIGSEGV).unwrap();
     goes_on(&rig, &running);
     hang(&rig, &running);
     fence(&mut rig);
@@ -183,7 +183,7 @@ fn a_hang_without_supervisor_is_not_taken_over_before_there_is_one() {
     rig.supervisor_mut().kill().unwrap();
     hang(&rig, &running);
     for pid in [active, standby] {
-        kill(Pid::from_raw(pid), None).expect("it lives");
+        kill(pid, None).expect("it lives");
     }
     fence(&mut rig);
     assert_eq!(pids(&rig)[0], standby, "{}", rig.supervisor().log());
@@ -273,7 +273,7 @@ fn come_back(rig: &mut Rig) {
 }
 
 /// The active instance's process and the standby's.
-fn pids(rig: &Rig) -> [i32; 2] {
+fn pids(rig: &Rig) -> [Pid; 2] {
     let status: Value = told(rig, &["status"]);
     ["active", "standby"].map(|state| pid_of(&status, state))
 }

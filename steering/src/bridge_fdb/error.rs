@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::Side;
 use crate::netdev::NetdevError;
 
 /// The bridge could not be steered.
@@ -12,12 +13,12 @@ pub enum BridgeError {
     Netdev(#[from] NetdevError),
     /// A port is in no bridge.
     #[error(
-        "steering.{key}: `{port}` is no port of a Linux bridge; make it one: \
+        "steering.ports.{side}: `{port}` is no port of a Linux bridge, or is gone; make it one: \
          ip link set {port} master BRIDGE"
     )]
     NoPort {
-        /// The key in the configuration.
-        key: &'static str,
+        /// Whose it is.
+        side: Side,
         /// The device.
         port: String,
     },
@@ -29,6 +30,24 @@ pub enum BridgeError {
     TwoBridges {
         /// The devices.
         ports: [String; 2],
+    },
+    /// The bridge gives groups only to their members, which do not move with the addresses.
+    #[error(
+        "the bridge of `{port}` snoops on IGMP, and who has joined a group cannot be moved to another \
+         port; switch it off: ip link set BRIDGE type bridge mcast_snooping 0"
+    )]
+    Snooping {
+        /// One of its ports.
+        port: String,
+    },
+    /// Addresses appear behind the port as fast as they are moved away.
+    #[error(
+        "addresses are added to `{port}` as fast as they are moved away from it, though it learns none: \
+         who adds them? see: bridge monitor fdb"
+    )]
+    Restless {
+        /// The device.
+        port: String,
     },
     /// The bridge gives the port nothing.
     #[error(
@@ -42,9 +61,9 @@ pub enum BridgeError {
     /// The flags of the ports are none that this backend leaves.
     #[error(
         "somebody else changed the flags of the bridge ports `{}` and `{}`, so that nobody can tell \
-         which one is in use; give both back to the kernel's defaults, then start the supervisor again: \
-         ip link set PORT type bridge_slave learning on flood on mcast_flood on bcast_flood on \
-         mcast_router 1", ports[0], ports[1]
+         which one is in use; give both the kernel's defaults, then start the supervisor again: \
+         ip link set PORT type bridge_slave learning on flood on mcast_flood on bcast_flood on",
+         ports[0], ports[1]
     )]
     Strange {
         /// The devices.

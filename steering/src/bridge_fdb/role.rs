@@ -3,41 +3,41 @@
 use crate::Side;
 use crate::netlink::bridge::PortFlags;
 
-/// The port in use.
+/// The port in use, and a port as the kernel makes it.
 pub(super) const SERVING: PortFlags = PortFlags {
     learning: true,
     flood: true,
-    all_groups: true,
 };
 /// The port that is left, while its addresses move.
 pub(super) const LEAVING: PortFlags = PortFlags {
     learning: false,
-    ..SERVING
+    flood: true,
 };
-/// The other port: only addresses that somebody put there by hand lead to it.
+/// The other port: only addresses that somebody put there by hand lead to it. A port that is gone is
+/// at rest.
 pub(super) const RESTING: PortFlags = PortFlags {
     learning: false,
     flood: false,
-    all_groups: false,
-};
-/// As the kernel makes a port.
-pub(super) const FRESH: PortFlags = PortFlags {
-    learning: true,
-    flood: true,
-    all_groups: false,
 };
 
-/// The side in use, as the flags of `a` and `b` have it: `Ok(None)` when neither was ever steered to.
-/// A move that was cut short still tells. `Err`: no move leaves the ports like this.
-pub(super) fn side(a: PortFlags, b: PortFlags) -> Result<Option<Side>, ()> {
+/// What two ports say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// This side is in use. A move that was cut short tells it, too.
+    Side(Side),
+    /// Both are as the kernel makes them: neither was steered to, or the one at rest is new.
+    Both,
+    /// Somebody else changed them.
+    Strange,
+}
+
+/// Reads the flags of `a` and `b`.
+pub(super) fn read(a: PortFlags, b: PortFlags) -> Reading {
     match (a, b) {
-        (FRESH, FRESH) => Ok(None),
-        (SERVING, SERVING) => Err(()),
-        (SERVING, RESTING | FRESH | LEAVING) => Ok(Some(Side::A)),
-        (RESTING | FRESH | LEAVING, SERVING) => Ok(Some(Side::B)),
-        (LEAVING, RESTING | FRESH) => Ok(Some(Side::A)),
-        (RESTING | FRESH, LEAVING) => Ok(Some(Side::B)),
-        (_, _) => Err(()),
+        (SERVING, SERVING) => Reading::Both,
+        (SERVING, RESTING | LEAVING) | (LEAVING, RESTING) => Reading::Side(Side::A),
+        (RESTING | LEAVING, SERVING) | (RESTING, LEAVING) => Reading::Side(Side::B),
+        (_, _) => Reading::Strange,
     }
 }
 
@@ -55,22 +55,25 @@ mod tests {
             (RESTING, SERVING, Side::B),
         ];
         for (a, b, expected) in to_b {
-            assert_eq!(side(a, b), Ok(Some(expected)), "{a:?} {b:?}");
-            assert_eq!(side(b, a), Ok(Some(expected.other())), "{b:?} {a:?}");
+            assert_eq!(read(a, b), Reading::Side(expected), "{a:?} {b:?}");
+            let mirrored = Reading::Side(expected.other());
+            assert_eq!(read(b, a), mirrored, "{b:?} {a:?}");
         }
     }
 
     #[test]
-    fn a_port_that_was_made_anew_is_not_in_use() {
-        assert_eq!(side(FRESH, FRESH), Ok(None));
-        assert_eq!(side(SERVING, FRESH), Ok(Some(Side::A)));
-        assert_eq!(side(FRESH, LEAVING), Ok(Some(Side::B)));
+    fn ports_that_the_kernel_has_just_made_tell_nothing() {
+        assert_eq!(read(SERVING, SERVING), Reading::Both);
     }
 
     #[test]
-    fn two_ports_in_use_and_two_at_rest_are_somebody_elses_doing() {
-        for (a, b) in [(SERVING, SERVING), (RESTING, RESTING), (LEAVING, LEAVING)] {
-            assert_eq!(side(a, b), Err(()), "{a:?} {b:?}");
+    fn two_ports_at_rest_are_somebody_elses_doing() {
+        let deaf = PortFlags {
+            learning: true,
+            flood: false,
+        };
+        for (a, b) in [(RESTING, RESTING), (LEAVING, LEAVING), (deaf, SERVING)] {
+            assert_eq!(read(a, b), Reading::Strange, "{a:?} {b:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    BridgeMulticastRouterType, BridgePortState, InfoBridgePort, InfoPortData, InfoPortKind,
+    BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoPortData, InfoPortKind,
     LinkAttribute, LinkInfo, LinkMessage,
 };
 
@@ -13,6 +13,8 @@ use super::Netlink;
 /// A port as its bridge has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BridgePort {
+    /// Interface index of the port's device.
+    pub(crate) index: u32,
     /// Interface index of the bridge.
     pub(crate) bridge: u32,
     /// The spanning tree's, or whatever else decides, lets packets through.
@@ -27,16 +29,22 @@ pub(crate) struct PortFlags {
     pub(crate) learning: bool,
     /// It is given packets to everybody, to unknown addresses and to groups.
     pub(crate) flood: bool,
-    /// It is given packets to groups, whoever has joined them.
-    pub(crate) all_groups: bool,
 }
 
 impl Netlink {
-    /// What a device is to its bridge; `None` if it is gone, or no port of a bridge.
-    pub(crate) fn bridge_port(&self, index: u32) -> io::Result<Option<BridgePort>> {
+    /// What a device is to its bridge; `None` if there is no such device, or it is no port of a bridge.
+    pub(crate) fn bridge_port(&self, name: &str) -> io::Result<Option<BridgePort>> {
         let mut question = LinkMessage::default();
-        question.header.index = index;
+        let name = LinkAttribute::IfName(name.to_owned());
+        question.attributes.push(name);
         Ok(self.answer(question)?.and_then(as_port))
+    }
+
+    /// Whether a bridge gives groups only to those who have joined them.
+    pub(crate) fn snoops(&self, bridge: u32) -> io::Result<bool> {
+        let mut question = LinkMessage::default();
+        question.header.index = bridge;
+        Ok(self.answer(question)?.is_some_and(|link| snoops(&link)))
     }
 
     /// Sets a port's flags, all in one request.
@@ -53,25 +61,17 @@ impl Netlink {
 
 impl PortFlags {
     fn attributes(self) -> Vec<InfoBridgePort> {
-        let router = match (self.flood, self.all_groups) {
-            (_, true) => BridgeMulticastRouterType::Permanent,
-            (true, false) => BridgeMulticastRouterType::TempQuery,
-            (false, false) => BridgeMulticastRouterType::Disabled,
-        };
         vec![
             InfoBridgePort::Learning(self.learning),
             InfoBridgePort::UnicastFlood(self.flood),
             InfoBridgePort::MulticastFlood(self.flood),
             InfoBridgePort::BroadcastFlood(self.flood),
-            InfoBridgePort::MulticastRouter(router),
         ]
     }
 
     /// Flooded with one kind of packets is flooded.
     fn of(attributes: &[InfoBridgePort]) -> Self {
-        use InfoBridgePort::{
-            BroadcastFlood, Learning, MulticastFlood, MulticastRouter, UnicastFlood,
-        };
+        use InfoBridgePort::{BroadcastFlood, Learning, MulticastFlood, UnicastFlood};
         let has = |wanted: InfoBridgePort| attributes.contains(&wanted);
         Self {
             learning: has(Learning(true)),
@@ -82,9 +82,25 @@ impl PortFlags {
             ]
             .into_iter()
             .any(has),
-            all_groups: has(MulticastRouter(BridgeMulticastRouterType::Permanent)),
         }
     }
+}
+
+fn snoops(bridge: &LinkMessage) -> bool {
+    let infos = bridge.attributes.iter().find_map(|attribute| {
+        if let LinkAttribute::LinkInfo(infos) = attribute {
+            Some(infos)
+        } else {
+            None
+        }
+    });
+    infos.into_iter().flatten().any(|info| {
+        if let LinkInfo::Data(InfoData::Bridge(attributes)) = info {
+            attributes.contains(&InfoBridge::MulticastSnooping(true))
+        } else {
+            false
+        }
+    })
 }
 
 fn as_port(link: LinkMessage) -> Option<BridgePort> {
@@ -97,6 +113,7 @@ fn as_port(link: LinkMessage) -> Option<BridgePort> {
     })?;
     let attributes = link.attributes.iter().find_map(port_attributes)?;
     Some(BridgePort {
+        index: link.header.index,
         bridge,
         forwards: attributes.contains(&InfoBridgePort::State(BridgePortState::Forwarding)),
         flags: PortFlags::of(attributes),

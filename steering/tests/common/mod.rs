@@ -38,7 +38,7 @@ pub(crate) fn with_rig(test: impl FnOnce() + Send + 'static) {
 /// and `vf1`, which lead to `vf0i` and `vf1i`.
 pub(crate) fn with_bridge(test: impl FnOnce() + Send + 'static) {
     with_rig(|| {
-        sh("ip link add br0 type bridge mcast_snooping 1");
+        sh("ip link add br0 type bridge mcast_snooping 0");
         sh("ip link set br0 up");
         for port in ["nic0", "vf0", "vf1"] {
             sh(&format!("ip link set {port} master br0"));

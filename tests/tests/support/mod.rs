@@ -4,6 +4,7 @@
 
 pub(crate) mod deaths;
 pub(crate) mod frozen;
+pub(crate) mod leftovers;
 pub(crate) mod record;
 pub(crate) mod testpmd;
 

@@ -1,6 +1,7 @@
 //! What a supervisor tells of itself, and waiting for it.
 
 use super::PATIENCE;
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use vswsup_tests::rig::{CommandOutcome, Rig};
@@ -24,17 +25,28 @@ pub(crate) fn of_kind(list: &Value, kind: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The events of a kind so far.
+pub(crate) fn events_of(rig: &Rig, kind: &str) -> Vec<Value> {
+    of_kind(&told(rig, &["events"]), kind)
+}
+
 /// The entry of a list that is told in which `key` is `value`.
 pub(crate) fn entry(list: &Value, key: &str, value: &str) -> Option<Value> {
     let mut entries = list.as_array().expect("a list").iter();
     entries.find(|entry| entry[key] == value).cloned()
 }
 
+/// The first failover of the history, once it has ended.
+pub(crate) fn ended_failover(rig: &Rig) -> Option<Value> {
+    let failover = entry(&told(rig, &["history"]), "kind", "failover")?["failover"].clone();
+    Some(failover).filter(|report| report["ended"] == true)
+}
+
 /// The process that is `active`, `standby` and so on.
-pub(crate) fn pid_of(status: &Value, state: &str) -> i32 {
+pub(crate) fn pid_of(status: &Value, state: &str) -> Pid {
     let found = entry(&status["instances"], "state", state);
     let pid = found.unwrap_or_else(|| panic!("nobody is {state}: {status}"))["pid"].as_i64();
-    pid.expect("it has a process") as i32
+    Pid::from_raw(pid.expect("it has a process") as i32)
 }
 
 /// Runs a command that has to succeed.

@@ -81,8 +81,18 @@ impl Instance {
 
     /// The lanes are to wait for the locks no longer. One that has just got its lock begins all the same.
     pub(super) fn stand_down(&mut self) {
+        if self.stance.owns() {
+            return;
+        }
         self.host.lanes.stand_down();
         self.stands_down = true;
+    }
+
+    /// Who was standing down is needed: lanes that let go and find no successor must come back.
+    pub(super) fn contend_on(&mut self) {
+        if std::mem::take(&mut self.stands_down) {
+            self.host.lanes.contend();
+        }
     }
 
     /// Says that the lanes rest, when they do and have told nothing before that says otherwise.
@@ -226,7 +236,7 @@ impl Instance {
     /// The lanes run: this instance is active, by order or because the other one died.
     pub(super) fn lanes_began(&mut self, tenure: Tenure) {
         self.stance = Stance::Active;
-        self.stands_down = false;
+        self.contend_on();
         self.host.lanes.shared.alert.store(false, Release);
         let after_death = tenure.predecessor == Predecessor::Died;
         let freeze_ns = self.freeze_before(tenure);

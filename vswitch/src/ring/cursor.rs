@@ -61,6 +61,11 @@ impl Cursor {
         };
     }
 
+    /// The driver may have another call fd now, and is considered for an interrupt with the next packet.
+    pub fn forget_signals(&mut self) {
+        self.signalled = None;
+    }
+
     /// The rule that the ring broke, if it did.
     pub fn broken(&self) -> Option<RingError> {
         self.broken

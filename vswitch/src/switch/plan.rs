@@ -31,8 +31,12 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// This plan with another view of `port`.
-    pub fn with(&self, port: PortId, view: Option<VhostView>) -> Self {
+    /// This plan with another view of `port`. A ring that is in both plans goes on: while some lanes
+    /// have the old plan and some the new one, they share the place in it.
+    pub fn with(&self, port: PortId, mut view: Option<VhostView>) -> Self {
+        if let (Some(new), Some(old)) = (&mut view, self.view(port)) {
+            new.go_on_from(old);
+        }
         let mut by_port = self.by_port.clone();
         by_port[port.index()] = view.map(Arc::new);
         let served = by_port.iter().flatten().cloned().collect();
@@ -80,6 +84,18 @@ impl VhostView {
         })
     }
 
+    fn go_on_from(&mut self, old: &Self) {
+        let rings = [
+            (&mut self.receive, &old.receive),
+            (&mut self.transmit, &old.transmit),
+        ];
+        for (new, old) in rings {
+            if let (Some(new), Some(old)) = (new, old) {
+                new.go_on_from(old);
+            }
+        }
+    }
+
     /// Signals every call fd once: after a takeover the predecessor may have owed it.
     pub fn signal_calls(&self) {
         self.receive
@@ -99,7 +115,7 @@ pub struct RingView {
     index: u16,
     /// Of the device.
     revision: u64,
-    cursor: Mutex<Cursor>,
+    cursor: Arc<Mutex<Cursor>>,
 }
 
 impl RingView {
@@ -114,8 +130,17 @@ impl RingView {
             enabled: state.enabled,
             index: index as u16,
             revision: device.state.revision,
-            cursor: Mutex::new(Cursor::unplaced()),
+            cursor: Arc::new(Mutex::new(Cursor::unplaced())),
         })
+    }
+
+    /// A ring that was left alone is tried again: nobody is at work in it.
+    fn go_on_from(&mut self, old: &Self) {
+        let mut cursor = old.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        if cursor.broken().is_none() {
+            cursor.forget_signals();
+            self.cursor = Arc::clone(&old.cursor);
+        }
     }
 
     /// The owner's place in this ring, valid in `tenure`. A lane that panicked while it held the
