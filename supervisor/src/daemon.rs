@@ -249,7 +249,10 @@ impl Daemon {
         if let Err(error) = self.steering.close() {
             console::say(format_args!("steering could not be given back: {error}"));
         }
-        decisions::forget(self.runtime.path());
+        // When all was given up, what is in quarantine may be why.
+        if self.ending == ExitStatus::Done {
+            decisions::forget(self.runtime.path());
+        }
         self.ending
     }
 

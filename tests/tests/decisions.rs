@@ -56,7 +56,12 @@ fn a_pin_that_was_confirmed_is_kept_whenever_the_supervisor_dies() {
     for round in 0..ROUNDS {
         rig.supervisor().wait_for_spare(PATIENCE).unwrap();
         let mut pin = rig.supervisor().start_command(&["pin"]).unwrap();
-        thread::sleep(Duration::from_millis(round.into()));
+        let is_last = round + 1 == ROUNDS;
+        if is_last {
+            assert!(pin.wait().unwrap().success());
+        } else {
+            thread::sleep(Duration::from_millis(round.into()));
+        }
         rig.supervisor_mut().kill().unwrap();
         let is_confirmed = pin.wait().unwrap().success();
         confirmed += u32::from(is_confirmed);

@@ -11,13 +11,14 @@ use std::thread;
 use std::time::Duration;
 use support::record::{ended_failover, events_of, pid_of, wait_for, wait_until};
 use support::{PATIENCE, steady};
+use vswitch::switch::BURST;
 use vswsup_tests::emulator::{Instrument, Plan, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
 
+/// What a lane that dies may have taken and not delivered, or delivered and not said; two may die.
+const BURSTS: u64 = 2 * BURST as u64;
 /// `failover.lane_hang` as it is by default.
 const LANE_HANG: Duration = Duration::from_millis(20);
-/// What a lane that dies may have taken and not delivered, or delivered and not said.
-const BURSTS: u64 = 64;
 /// Processes that want each CPU, and for how long.
 const LOADS: usize = 4;
 const OVERLOADED: Duration = Duration::from_secs(5);

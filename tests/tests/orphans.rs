@@ -13,11 +13,12 @@ use std::thread;
 use std::time::Duration;
 use support::record::{command, of_kind, pid_of, told, wait_until};
 use support::{PATIENCE, assert_without_a_trace, measured, steady};
+use vswitch::switch::BURST;
 use vswsup_tests::emulator::{FlowReport, GuestSpec, Instrument, Plan, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
 
-/// What a lane that dies may have taken and not delivered, or delivered and not said.
-const BURSTS: u64 = 64;
+/// What a lane that dies may have taken and not delivered, or delivered and not said; two may die.
+const BURSTS: u64 = 2 * BURST as u64;
 /// Exit status of a supervisor that refuses to start.
 const FAILED: Option<i32> = Some(1);
 /// Fds that are too few for a pair with two guests.
@@ -88,67 +89,67 @@ fn refuses(rig: &mut Rig) -> String {
 /// Supervisor and instances say what they say into one pipe, whose reader dies with the supervisor.
 #[test]
 fn nobody_dies_of_a_log_that_nobody_reads() {
-    let mut rig = start();
-    rig.supervisor_mut().stop().unwrap();
-    let (reader, writer) = pipe().unwrap();
-    let piped = rig.supervisor_mut().start_again_as(|command| {
-        command.stdout(writer.try_clone().unwrap()).stderr(writer);
-    });
-    piped.unwrap();
-    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
-    let running = traffic(&rig);
-    let before = pids(&rig);
+    let report = measured(|| {
+        let mut rig = start();
+        rig.supervisor_mut().stop().unwrap();
+        let (reader, writer) = pipe().unwrap();
+        let piped = rig.supervisor_mut().start_again_as(|command| {
+            command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        });
+        piped.unwrap();
+        rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+        let running = traffic(&rig);
+        let before = pids(&rig);
 
-    drop(reader);
-    rig.supervisor_mut().kill().unwrap();
-    thread::sleep(LONG);
-    come_back(&mut rig);
-    assert_eq!(pids(&rig), before, "{}", rig.supervisor().log());
-    // They go on to write where nobody reads.
-    command(&rig, &["promote"]);
-    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
-    rig.supervisor_mut().kill().unwrap();
-    let [standby, active] = before;
-    kill(active, Signal::SIGKILL).unwrap();
-    goes_on(&rig, &running);
-    come_back(&mut rig);
-    assert_eq!(pids(&rig)[0], standby, "{}", rig.supervisor().log());
-    running
-        .stop()
-        .unwrap()
-        .flows
-        .iter()
-        .for_each(survives_death);
+        drop(reader);
+        rig.supervisor_mut().kill().unwrap();
+        thread::sleep(LONG);
+        come_back(&mut rig);
+        assert_eq!(pids(&rig), before, "{}", rig.supervisor().log());
+        // They go on to write where nobody reads.
+        command(&rig, &["promote"]);
+        rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+        rig.supervisor_mut().kill().unwrap();
+        let [standby, active] = before;
+        kill(active, Signal::SIGKILL).unwrap();
+        goes_on(&rig, &running);
+        come_back(&mut rig);
+        assert_eq!(pids(&rig)[0], standby, "{}", rig.supervisor().log());
+        running.stop().unwrap()
+    });
+    report.flows.iter().for_each(survives_death);
 }
 
 /// It could not be told to the standby. When that one takes over, it leaves the rings alone and closes
 /// the connection.
 #[test]
 fn a_guest_that_came_up_unprotected_connects_again_after_a_death() {
-    let mut rig = start();
-    let mut running = traffic(&rig);
-    let [active, standby] = pids(&rig);
-    rig.supervisor_mut().kill().unwrap();
-    thread::sleep(ALONE);
-    running.remove("vm3").unwrap();
-    running.add_guest("vm3 again", &rig.guest(3)).unwrap();
-    let link = running.link("vm3 again").unwrap();
-    wait_until(&rig, "a link without a supervisor", || link.is_up());
-    let flow = steady("unprotected", "vm3 again", "vm2");
-    running.add_flow(flow).unwrap();
-    running.start_flows(PATIENCE).unwrap();
+    let report = measured(|| {
+        let mut rig = start();
+        let mut running = traffic(&rig);
+        let [active, standby] = pids(&rig);
+        rig.supervisor_mut().kill().unwrap();
+        thread::sleep(ALONE);
+        running.remove("vm3").unwrap();
+        running.add_guest("vm3 again", &rig.guest(3)).unwrap();
+        let link = running.link("vm3 again").unwrap();
+        wait_until(&rig, "a link without a supervisor", || link.is_up());
+        let flow = steady("unprotected", "vm3 again", "vm2");
+        running.add_flow(flow).unwrap();
+        running.start_flows(PATIENCE).unwrap();
 
-    kill(active, Signal::SIGKILL).unwrap();
-    wait_until(&rig, "a closed connection", || link.disconnects() == 1);
-    wait_until(&rig, "the link again", || link.is_up());
-    goes_on(&rig, &running);
-    come_back(&mut rig);
-    assert_eq!(pids(&rig)[0], standby);
-    assert_eq!(told(&rig, &["status"])["devices"], 3);
-    command(&rig, &["promote"]);
-    goes_on(&rig, &running);
-    assert_eq!(link.disconnects(), 1, "it is protected now");
-    let report = running.stop().unwrap();
+        kill(active, Signal::SIGKILL).unwrap();
+        wait_until(&rig, "a closed connection", || link.disconnects() == 1);
+        wait_until(&rig, "the link again", || link.is_up());
+        goes_on(&rig, &running);
+        come_back(&mut rig);
+        assert_eq!(pids(&rig)[0], standby);
+        assert_eq!(told(&rig, &["status"])["devices"], 3);
+        command(&rig, &["promote"]);
+        goes_on(&rig, &running);
+        assert_eq!(link.disconnects(), 1, "it is protected now");
+        running.stop().unwrap()
+    });
     survives_death(report.flow("there").unwrap());
     assert_eq!(report.flow("unprotected").unwrap().corrupted, 0);
 }
@@ -156,44 +157,40 @@ fn a_guest_that_came_up_unprotected_connects_again_after_a_death() {
 /// The successor hangs while nobody is there to fence it, nor to take its place.
 #[test]
 fn a_hang_after_a_death_waits_for_the_next_supervisor() {
-    let mut rig = start();
-    let running = traffic(&rig);
-    let [active, standby] = pids(&rig);
-    rig.supervisor_mut().kill().unwrap();
-    kill(active, Signal::SIGSEGV).unwrap();
-    goes_on(&rig, &running);
-    hang(&rig, &running);
-    fence(&mut rig);
-    assert_ne!(pids(&rig)[0], standby, "it was fenced");
-    goes_on(&rig, &running);
-    running
-        .stop()
-        .unwrap()
-        .flows
-        .iter()
-        .for_each(survives_death);
+    let report = measured(|| {
+        let mut rig = start();
+        let running = traffic(&rig);
+        let [active, standby] = pids(&rig);
+        rig.supervisor_mut().kill().unwrap();
+        kill(active, Signal::SIGSEGV).unwrap();
+        goes_on(&rig, &running);
+        hang(&rig, &running);
+        fence(&mut rig);
+        assert_ne!(pids(&rig)[0], standby, "it was fenced");
+        goes_on(&rig, &running);
+        running.stop().unwrap()
+    });
+    report.flows.iter().for_each(survives_death);
 }
 
 /// There is a standby, which cannot know: the locks are held.
 #[test]
 fn a_hang_without_supervisor_is_not_taken_over_before_there_is_one() {
-    let mut rig = start();
-    let running = traffic(&rig);
-    let [active, standby] = pids(&rig);
-    rig.supervisor_mut().kill().unwrap();
-    hang(&rig, &running);
-    for pid in [active, standby] {
-        kill(pid, None).expect("it lives");
-    }
-    fence(&mut rig);
-    assert_eq!(pids(&rig)[0], standby, "{}", rig.supervisor().log());
-    goes_on(&rig, &running);
-    running
-        .stop()
-        .unwrap()
-        .flows
-        .iter()
-        .for_each(survives_death);
+    let report = measured(|| {
+        let mut rig = start();
+        let running = traffic(&rig);
+        let [active, standby] = pids(&rig);
+        rig.supervisor_mut().kill().unwrap();
+        hang(&rig, &running);
+        for pid in [active, standby] {
+            kill(pid, None).expect("it lives");
+        }
+        fence(&mut rig);
+        assert_eq!(pids(&rig)[0], standby, "{}", rig.supervisor().log());
+        goes_on(&rig, &running);
+        running.stop().unwrap()
+    });
+    report.flows.iter().for_each(survives_death);
 }
 
 /// The lanes that run stand still, and nothing moves for as long as nobody fences them.

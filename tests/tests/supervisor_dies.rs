@@ -7,9 +7,12 @@ use nix::unistd::Pid;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{PATIENCE, assert_without_a_trace, measured, steady, three_flows};
+use vswitch::switch::BURST;
 use vswsup_tests::emulator::{FlowReport, Instrument, Plan, Report};
 use vswsup_tests::rig::{Rig, RigConfig, Supervisor};
 
+/// What a lane that dies may have taken and not delivered, or delivered and not said; two may die.
+const BURSTS: u64 = 2 * BURST as u64;
 /// Exit status of a command that finds no supervisor.
 const NOT_RUNNING: Option<i32> = Some(3);
 const DEATHS: usize = 5;
@@ -57,9 +60,6 @@ fn rings_fail_over_while_there_is_no_supervisor() {
     }
     assert!(between_guests(&report).lost <= BURSTS, "{report:?}");
 }
-
-/// What a lane that dies may have taken and not delivered, or delivered and not said.
-const BURSTS: u64 = 64;
 
 #[test]
 fn a_guest_that_comes_up_meanwhile_waits_for_the_next_supervisor_or_goes_on_alone() {

@@ -40,8 +40,14 @@ impl Decisions {
 
 /// Who comes next decides anew.
 pub(super) fn forget(runtime_dir: &Path) {
-    // It is not there when nothing was decided.
-    let _ = fs::remove_file(file(runtime_dir));
+    match fs::remove_file(file(runtime_dir)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => console::say(format_args!(
+            "remove `{}` by hand, or the next supervisor pins and quarantines as it says: {error}",
+            file(runtime_dir).display()
+        )),
+        // It is not there when nothing was decided.
+        Ok(()) | Err(_) => {}
+    }
 }
 
 fn file(runtime_dir: &Path) -> PathBuf {
@@ -57,6 +63,8 @@ impl Daemon {
             quarantined: quarantined.map(|(_, port)| port.port.clone()).collect(),
         };
         if let Err(error) = decisions.save(self.runtime.path()) {
+            // What was decided before must not come back.
+            forget(self.runtime.path());
             console::say(format_args!(
                 "the pin and the quarantines end with this supervisor, since they cannot be written \
                  down: {error}"
@@ -74,7 +82,9 @@ impl Daemon {
             Decisions::default()
         });
         for port in decisions.quarantined {
-            self.keep_in_quarantine(port);
+            if serves || !self.is_wanted_otherwise(&port) {
+                self.keep_in_quarantine(port);
+            }
         }
         if decisions.pinned && serves {
             self.last_request += 1;

@@ -46,6 +46,12 @@ impl Daemon {
         }
     }
 
+    /// The configuration gives its socket to a port of another name, which is to be served.
+    pub(super) fn is_wanted_otherwise(&self, port: &Port) -> bool {
+        let mut wanted = self.config.ports.iter();
+        wanted.any(|wanted| wanted.name != port.name && wanted.socket == port.socket)
+    }
+
     /// Nobody can connect to it any more, with the next supervisor either. Gives its name.
     fn close_port(&mut self, port: PortId) -> Option<String> {
         self.ports.get_mut(port)?.quarantined = true;

@@ -104,6 +104,8 @@ impl State {
         match instance.life {
             Life::Spawned | Life::Greeted => Some((Timer::Start(id), self.limits.start)),
             Life::Warm if !instance.has_mapped_all() => Some((Timer::Start(id), self.limits.start)),
+            // Its lanes may have some locks, and wait for those that the other one's lanes still hold.
+            Life::Disarming if self.life(id.other()) == Life::Leaving => None,
             Life::Activating | Life::Releasing | Life::Arming | Life::Disarming => {
                 Some((Timer::Settle(id), self.limits.settle))
             }

@@ -88,7 +88,8 @@ impl Instance {
         self.stands_down = true;
     }
 
-    /// Who was standing down is needed: lanes that let go and find no successor must come back.
+    /// Who was standing down is needed: by its guests, or by a pair without a supervisor. Lanes that let
+    /// go and find no successor must come back.
     pub(super) fn contend_on(&mut self) {
         if std::mem::take(&mut self.stands_down) {
             self.host.lanes.contend();

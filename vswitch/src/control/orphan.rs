@@ -76,6 +76,7 @@ impl Instance {
                 .deregister(&mut SourceFd(&lifeline.as_raw_fd()));
         }
         self.guardian.lose();
+        self.contend_on();
         self.abandon_handover();
     }
 

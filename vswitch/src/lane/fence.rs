@@ -91,9 +91,19 @@ pub(super) fn enrol(number: u16, slot: &LaneSlot) {
     lane.thread.store(unsafe { libc::gettid() }, Release);
 }
 
-/// The calling thread, lane `number`, holds its lock from now on, or does not any more.
-pub(super) fn holds(number: u16, holds: bool) {
-    LANES[usize::from(number)].holds.store(holds, Release);
+/// The calling thread, lane `number`, holds its lock from now on. In a process that dies it lets go
+/// of it again and rests: the signal to park may have come just before.
+pub(super) fn holds(number: u16) {
+    LANES[usize::from(number)].holds.store(true, SeqCst);
+    if DYING.load(SeqCst) {
+        // SAFETY: gettid(2) has no arguments and does not fail.
+        rest(unsafe { libc::gettid() });
+    }
+}
+
+/// The next thing that the calling thread, lane `number`, does is to let go of its lock.
+pub(super) fn lets_go(number: u16) {
+    LANES[usize::from(number)].holds.store(false, Release);
 }
 
 /// Guest memory that its front end took away is replaced, and the thread goes on.
@@ -117,11 +127,11 @@ extern "C" fn bus(signal: i32, info: *mut siginfo_t, _: *mut c_void) {
 }
 
 extern "C" fn fatal(signal: i32) {
-    if DYING.swap(true, AcqRel) {
-        park(signal);
-    }
     // SAFETY: getpid(2), gettid(2) and tgkill(2) are async-signal-safe.
     let (process, me) = unsafe { (libc::getpid(), libc::gettid()) };
+    if DYING.swap(true, SeqCst) {
+        rest(me);
+    }
     note_death(signal, me);
     let lanes = LANES.iter().map(|lane| lane.thread.load(Acquire));
     let threads = lanes.chain([CONTROL.load(Acquire)]);
@@ -139,9 +149,17 @@ extern "C" fn fatal(signal: i32) {
     }
 }
 
+/// A lane without its lock goes on: it may be about to get it, see [`holds`], or to let go of it.
 extern "C" fn park(_: i32) {
     // SAFETY: gettid(2) is async-signal-safe.
     let me = unsafe { libc::gettid() };
+    if lane_of(me).is_none_or(|lane| lane.holds.load(Acquire)) {
+        rest(me);
+    }
+}
+
+/// Leaves all as it is, and is nobody's owner any more.
+fn rest(me: i32) -> ! {
     if me == CONTROL.load(Acquire) {
         CONTROL_RESTS.store(true, Release);
     }

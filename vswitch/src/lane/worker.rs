@@ -113,7 +113,7 @@ impl Worker {
 
     /// From getting the lock to waiting for it again.
     fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
-        fence::holds(self.number, true);
+        fence::holds(self.number);
         slot.thread.store(gettid().as_raw(), Relaxed);
         let shared = Arc::clone(&self.shared);
         let handover = shared.ledger.handover();
@@ -305,7 +305,7 @@ impl Tenant for Worker {
     }
 
     fn lets_go(&mut self) {
-        fence::holds(self.number, false);
+        fence::lets_go(self.number);
     }
 }
 
