@@ -66,10 +66,9 @@ impl BridgeFdb {
             in_flight: config.in_flight,
             last: None,
         };
-        Side::BOTH
-            .map(|side| steering.port(side))
-            .into_iter()
-            .try_for_each(|port| port.map(drop))?;
+        for side in Side::BOTH {
+            steering.port(side)?;
+        }
         steering.side()?;
         Ok(steering)
     }
@@ -88,9 +87,10 @@ impl BridgeFdb {
     /// The port in use. A port may be gone with its instance, and may come again.
     fn side(&self) -> Result<Option<Side>, BridgeError> {
         let ports = (self.look(Side::A)?, self.look(Side::B)?);
-        if let (None, None) = ports {
+        let Some(one) = ports.0.as_ref().or(ports.1.as_ref()) else {
             return Err(self.no_port(Side::A));
-        }
+        };
+        self.refuse_snooping(one)?;
         if let (Some(a), Some(b)) = &ports
             && a.bridge != b.bridge
         {
@@ -98,7 +98,6 @@ impl BridgeFdb {
                 ports: self.names(),
             });
         }
-        self.refuse_snooping(&ports)?;
         let flags = |port: Option<BridgePort>| port.map_or(RESTING, |port| port.flags);
         match role::read(flags(ports.0), flags(ports.1)) {
             Reading::Side(side) => Ok(Some(side)),
@@ -109,13 +108,7 @@ impl BridgeFdb {
         }
     }
 
-    fn refuse_snooping(
-        &self,
-        ports: &(Option<BridgePort>, Option<BridgePort>),
-    ) -> Result<(), BridgeError> {
-        let Some(port) = ports.0.as_ref().or(ports.1.as_ref()) else {
-            return Ok(());
-        };
+    fn refuse_snooping(&self, port: &BridgePort) -> Result<(), BridgeError> {
         let snoops = self.netlink.snoops(port.bridge);
         if snoops.map_err(self.failed(BridgeDoing::ReadPort, Side::A))? {
             return Err(BridgeError::Snooping {
@@ -143,9 +136,6 @@ impl BridgeFdb {
     }
 
     fn set(&self, side: Side, port: &BridgePort, flags: PortFlags) -> Result<(), BridgeError> {
-        if port.flags == flags {
-            return Ok(());
-        }
         let outcome = self.netlink.set_port_flags(port.index, flags);
         outcome.map_err(self.failed(BridgeDoing::SetFlags, side))
     }
@@ -168,8 +158,7 @@ impl BridgeFdb {
         }
         self.move_addresses(&left, to, &target)?;
         self.set(to, &target, SERVING)?;
-        let outcome = self.netlink.set_port_flags(left.index, RESTING);
-        outcome.map_err(self.failed(BridgeDoing::SetFlags, from))
+        self.set(from, &left, RESTING)
     }
 
     fn move_addresses(
