@@ -10,10 +10,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use support::record::{entry, of_kind, pid_of, told, wait_for, wait_until};
-use support::{PATIENCE, steady};
+use support::{PATIENCE, sending, steady};
 use vswitch::switch::BURST;
 use vswsup_tests::cores::Cores;
-use vswsup_tests::emulator::{Instrument, Plan};
+use vswsup_tests::emulator::Plan;
 use vswsup_tests::rig::{Programs, Rig, RigConfig};
 
 /// elf(5): `e_type` of a core.
@@ -33,9 +33,7 @@ fn a_core_is_written_named_and_not_waited_for() {
         .guest("vm1", rig.guest(1))
         .guest("vm2", rig.guest(2))
         .flow(steady("there", "vm1", "vm2"));
-    let running = Instrument::start(plan).unwrap();
-    running.wait_for_links(PATIENCE).unwrap();
-    running.start_flows(PATIENCE).unwrap();
+    let running = sending(plan);
     let status = told(&rig, &["status"]);
     let [active, standby] = ["active", "standby"].map(|state| pid_of(&status, state));
     let core = cores.file_of(active);

@@ -6,9 +6,9 @@ use nix::sys::signal::{Signal, kill};
 use std::thread;
 use std::time::Duration;
 use support::record::{command, entry, of_kind, pid_of, told, wait_until};
-use support::{PATIENCE, steady};
-use vswsup_tests::emulator::{GuestSpec, Instrument, Plan, Running, Socket};
-use vswsup_tests::rig::{Rig, RigConfig};
+use support::{PATIENCE, rig_with_faults, sending, steady};
+use vswsup_tests::emulator::{GuestSpec, Plan, Running, Socket};
+use vswsup_tests::rig::Rig;
 
 /// Supervisors killed while they pin.
 const ROUNDS: u32 = 12;
@@ -19,7 +19,7 @@ const LATE: &str = "late";
 
 #[test]
 fn a_pin_outlives_the_supervisor() {
-    let mut rig = start();
+    let mut rig = rig_with_faults(2);
     let running = traffic(&rig);
     command(&rig, &["pin"]);
     kill_and_start_again(&mut rig);
@@ -51,7 +51,7 @@ fn a_pin_outlives_the_supervisor() {
 /// Whoever was told that it is pinned can rely on it.
 #[test]
 fn a_pin_that_was_confirmed_is_kept_whenever_the_supervisor_dies() {
-    let mut rig = start();
+    let mut rig = rig_with_faults(2);
     let mut confirmed = 0;
     for round in 0..ROUNDS {
         rig.supervisor().wait_for_spare(PATIENCE).unwrap();
@@ -77,7 +77,7 @@ fn a_pin_that_was_confirmed_is_kept_whenever_the_supervisor_dies() {
 
 #[test]
 fn an_orderly_stop_ends_a_pin_and_a_quarantine() {
-    let mut rig = start();
+    let mut rig = rig_with_faults(2);
     let running = traffic(&rig);
     quarantine(&rig, "vm1");
     rig.set_faults("").unwrap();
@@ -91,14 +91,14 @@ fn an_orderly_stop_ends_a_pin_and_a_quarantine() {
 
 #[test]
 fn a_quarantine_outlives_the_supervisor() {
-    let mut rig = start();
+    let mut rig = rig_with_faults(2);
     let running = traffic(&rig);
     outlives(&mut rig, &running, "vm1");
 }
 
 #[test]
 fn a_quarantine_of_a_port_of_the_run_time_outlives_the_supervisor() {
-    let mut rig = start();
+    let mut rig = rig_with_faults(2);
     let mut running = traffic(&rig);
     let socket = rig.dir().join("late.sock");
     let path = socket.to_str().unwrap();
@@ -146,24 +146,12 @@ fn quarantine(rig: &Rig, port: &str) {
     });
 }
 
-fn start() -> Rig {
-    Rig::start(&RigConfig {
-        uplink: false,
-        faults: true,
-        ..RigConfig::guests(2)
-    })
-    .unwrap()
-}
-
 fn traffic(rig: &Rig) -> Running {
     let plan = Plan::new()
         .guest("vm1", rig.guest(1))
         .guest("vm2", rig.guest(2))
         .flow(steady("there", "vm1", "vm2"));
-    let running = Instrument::start(plan).unwrap();
-    running.wait_for_links(PATIENCE).unwrap();
-    running.start_flows(PATIENCE).unwrap();
-    running
+    sending(plan)
 }
 
 fn goes_on(rig: &Rig, running: &Running) {

@@ -10,10 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::frozen::FileSystem;
 use support::record::{ended_failover, events_of, pid_of, wait_for, wait_until};
-use support::{PATIENCE, steady};
+use support::{PATIENCE, both_ways, rig_with_faults};
 use vswitch::switch::BURST;
-use vswsup_tests::emulator::{Instrument, Plan, Running};
-use vswsup_tests::rig::{Rig, RigConfig};
+use vswsup_tests::emulator::Running;
+use vswsup_tests::rig::Rig;
 
 /// What a lane that dies may have taken and not delivered, or delivered and not said; two may die.
 const BURSTS: u64 = 2 * BURST as u64;
@@ -24,9 +24,9 @@ const STANDSTILL: Duration = Duration::from_secs(6);
 #[test]
 fn nobody_takes_over_from_an_instance_that_cannot_be_killed() {
     let file_system = FileSystem::mount();
-    let rig = start();
+    let rig = rig_with_faults(2);
     symlink(file_system.at(), rig.frozen()).unwrap();
-    let running = traffic(&rig);
+    let running = both_ways(&rig);
     let before = rig.supervisor().status().unwrap();
     let (active, standby) = (pid_of(&before, "active"), pid_of(&before, "standby"));
     let frozen = file_system.freeze();
@@ -93,27 +93,6 @@ fn assert_said_loudly(rig: &Rig, active: Pid) {
     assert!(says(events[0]["text"].as_str().unwrap()), "{events:?}");
     let log = rig.supervisor().log();
     assert_eq!(log.lines().filter(|line| says(line)).count(), 1, "{log}");
-}
-
-fn start() -> Rig {
-    let config = RigConfig {
-        uplink: false,
-        faults: true,
-        ..RigConfig::guests(2)
-    };
-    Rig::start(&config).unwrap()
-}
-
-fn traffic(rig: &Rig) -> Running {
-    let plan = Plan::new()
-        .guest("vm1", rig.guest(1))
-        .guest("vm2", rig.guest(2))
-        .flow(steady("1 to 2", "vm1", "vm2"))
-        .flow(steady("2 to 1", "vm2", "vm1"));
-    let running = Instrument::start(plan).unwrap();
-    running.wait_for_links(PATIENCE).unwrap();
-    running.start_flows(PATIENCE).unwrap();
-    running
 }
 
 /// Threads of `process` in `D` state, for which SIGKILL waits (proc(5)).

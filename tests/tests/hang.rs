@@ -10,10 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 use support::record::{ended_failover, events_of, pid_of, wait_for, wait_until};
-use support::{PATIENCE, steady};
+use support::{PATIENCE, both_ways, rig_with_faults};
 use vswitch::switch::BURST;
-use vswsup_tests::emulator::{Instrument, Plan, Running};
-use vswsup_tests::rig::{Rig, RigConfig};
+use vswsup_tests::rig::Rig;
 
 /// What a lane that dies may have taken and not delivered, or delivered and not said; two may die.
 const BURSTS: u64 = 2 * BURST as u64;
@@ -69,8 +68,8 @@ fn a_control_thread_in_an_endless_loop_is_replaced() {
 /// beats, and nobody hangs.
 #[test]
 fn a_busy_host_is_no_hang() {
-    let rig = start();
-    let running = traffic(&rig);
+    let rig = rig_with_faults(2);
+    let running = both_ways(&rig);
     let before = rig.supervisor().status().unwrap();
     let active = pid_of(&before, "active");
     let waited = waited_for_cpu(active);
@@ -100,31 +99,10 @@ fn a_busy_host_is_no_hang() {
     }
 }
 
-fn start() -> Rig {
-    let config = RigConfig {
-        uplink: false,
-        faults: true,
-        ..RigConfig::guests(2)
-    };
-    Rig::start(&config).unwrap()
-}
-
-fn traffic(rig: &Rig) -> Running {
-    let plan = Plan::new()
-        .guest("vm1", rig.guest(1))
-        .guest("vm2", rig.guest(2))
-        .flow(steady("1 to 2", "vm1", "vm2"))
-        .flow(steady("2 to 1", "vm2", "vm1"));
-    let running = Instrument::start(plan).unwrap();
-    running.wait_for_links(PATIENCE).unwrap();
-    running.start_flows(PATIENCE).unwrap();
-    running
-}
-
 /// Has the active instance hang, sees the standby take over, and gives what the record says of it.
 fn hang_under_traffic(hang: impl Fn(&Rig, Pid)) -> String {
-    let rig = start();
-    let running = traffic(&rig);
+    let rig = rig_with_faults(2);
+    let running = both_ways(&rig);
     thread::sleep(Duration::from_millis(200));
     let status = rig.supervisor().status().unwrap();
     let (active, standby) = (pid_of(&status, "active"), pid_of(&status, "standby"));

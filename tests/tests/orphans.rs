@@ -12,10 +12,10 @@ use std::os::unix::process::CommandExt;
 use std::thread;
 use std::time::Duration;
 use support::record::{command, of_kind, pid_of, told, wait_until};
-use support::{PATIENCE, assert_without_a_trace, measured, steady};
+use support::{PATIENCE, assert_without_a_trace, measured, rig_with_faults, sending, steady};
 use vswitch::switch::BURST;
-use vswsup_tests::emulator::{FlowReport, GuestSpec, Instrument, Plan, Running};
-use vswsup_tests::rig::{Rig, RigConfig};
+use vswsup_tests::emulator::{FlowReport, GuestSpec, Plan, Running};
+use vswsup_tests::rig::Rig;
 
 /// What a lane that dies may have taken and not delivered, or delivered and not said; two may die.
 const BURSTS: u64 = 2 * BURST as u64;
@@ -63,7 +63,7 @@ fn a_supervisor_with_too_few_fds_refuses_and_harms_nobody() {
 /// the same pair.
 fn with_an_orphaned_pair(mut try_in_vain: impl FnMut(&mut Rig)) {
     let report = measured(|| {
-        let mut rig = start();
+        let mut rig = rig_with_faults(3);
         let running = traffic(&rig);
         let before = pids(&rig);
         rig.supervisor_mut().kill().unwrap();
@@ -90,7 +90,7 @@ fn refuses(rig: &mut Rig) -> String {
 #[test]
 fn nobody_dies_of_a_log_that_nobody_reads() {
     let report = measured(|| {
-        let mut rig = start();
+        let mut rig = rig_with_faults(3);
         rig.supervisor_mut().stop().unwrap();
         let (reader, writer) = pipe().unwrap();
         let piped = rig.supervisor_mut().start_again_as(|command| {
@@ -125,7 +125,7 @@ fn nobody_dies_of_a_log_that_nobody_reads() {
 #[test]
 fn a_guest_that_came_up_unprotected_connects_again_after_a_death() {
     let report = measured(|| {
-        let mut rig = start();
+        let mut rig = rig_with_faults(3);
         let mut running = traffic(&rig);
         let [active, standby] = pids(&rig);
         rig.supervisor_mut().kill().unwrap();
@@ -158,7 +158,7 @@ fn a_guest_that_came_up_unprotected_connects_again_after_a_death() {
 #[test]
 fn a_hang_after_a_death_waits_for_the_next_supervisor() {
     let report = measured(|| {
-        let mut rig = start();
+        let mut rig = rig_with_faults(3);
         let running = traffic(&rig);
         let [active, standby] = pids(&rig);
         rig.supervisor_mut().kill().unwrap();
@@ -177,7 +177,7 @@ fn a_hang_after_a_death_waits_for_the_next_supervisor() {
 #[test]
 fn a_hang_without_supervisor_is_not_taken_over_before_there_is_one() {
     let report = measured(|| {
-        let mut rig = start();
+        let mut rig = rig_with_faults(3);
         let running = traffic(&rig);
         let [active, standby] = pids(&rig);
         rig.supervisor_mut().kill().unwrap();
@@ -218,15 +218,6 @@ fn fence(rig: &mut Rig) {
     assert!(text.contains("lane 0"), "{text}");
 }
 
-fn start() -> Rig {
-    Rig::start(&RigConfig {
-        uplink: false,
-        faults: true,
-        ..RigConfig::guests(3)
-    })
-    .unwrap()
-}
-
 /// Between two guests, and one that only is there.
 fn traffic(rig: &Rig) -> Running {
     let deep = |number| GuestSpec {
@@ -239,10 +230,7 @@ fn traffic(rig: &Rig) -> Running {
         .guest("vm2", deep(2))
         .guest("vm3", rig.guest(3))
         .flow(steady("there", "vm1", "vm2"));
-    let running = Instrument::start(plan).unwrap();
-    running.wait_for_links(PATIENCE).unwrap();
-    running.start_flows(PATIENCE).unwrap();
-    running
+    sending(plan)
 }
 
 /// Every flow does.

@@ -10,7 +10,7 @@ pub(crate) mod testpmd;
 
 use std::time::Duration;
 use vswsup_tests::emulator::{FlowReport, FlowSpec, Instrument, Plan, Report, Running};
-use vswsup_tests::rig::Rig;
+use vswsup_tests::rig::{Rig, RigConfig};
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,10 +31,35 @@ pub(crate) fn three_flows(rig: &Rig, flow: impl Fn(&str, &str, &str) -> FlowSpec
         .flow(flow("VM to VM", "vm1", "vm2"))
         .flow(flow("uplink to VM", "wire", "vm1"))
         .flow(flow("VM to uplink", "vm2", "wire"));
+    sending(plan)
+}
+
+/// A plan whose guests are up and whose flows send.
+pub(crate) fn sending(plan: Plan) -> Running {
     let running = Instrument::start(plan).unwrap();
     running.wait_for_links(PATIENCE).unwrap();
     running.start_flows(PATIENCE).unwrap();
     running
+}
+
+/// Two guests that send to each other.
+pub(crate) fn both_ways(rig: &Rig) -> Running {
+    let plan = Plan::new()
+        .guest("vm1", rig.guest(1))
+        .guest("vm2", rig.guest(2))
+        .flow(steady("1 to 2", "vm1", "vm2"))
+        .flow(steady("2 to 1", "vm2", "vm1"));
+    sending(plan)
+}
+
+/// A running pair without an uplink that can be told to fail.
+pub(crate) fn rig_with_faults(guests: usize) -> Rig {
+    let config = RigConfig {
+        uplink: false,
+        faults: true,
+        ..RigConfig::guests(guests)
+    };
+    Rig::start(&config).unwrap()
 }
 
 /// The report of the first run that is not void.
