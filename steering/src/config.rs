@@ -8,6 +8,7 @@ use crate::bridge_fdb::{BridgeFdb, BridgeFdbConfig};
 use crate::command::{Command, CommandConfig};
 use crate::ebpf::{Ebpf, EbpfConfig};
 use crate::none::Nowhere;
+use crate::sriov::{Sriov, SriovMacConfig, SriovVlanConfig};
 use crate::{Steering, SteeringError};
 
 /// `[steering]`: the backend, and the keys that this backend has.
@@ -20,6 +21,10 @@ pub enum SteeringConfig {
     Ebpf(EbpfConfig),
     /// `backend = "bridge-fdb"`: two ports of a Linux bridge.
     BridgeFdb(BridgeFdbConfig),
+    /// `backend = "sriov-mac"`: the address in use on one of two VFs.
+    SriovMac(SriovMacConfig),
+    /// `backend = "sriov-vlan"`: the port VLAN in use on one of two VFs.
+    SriovVlan(SriovVlanConfig),
     /// `backend = "command"`: the operator's own program.
     Command(CommandConfig),
 }
@@ -35,6 +40,8 @@ impl SteeringConfig {
             Self::None {} => Box::new(Nowhere::default()),
             Self::Ebpf(config) => Box::new(Ebpf::open(config)?),
             Self::BridgeFdb(config) => Box::new(BridgeFdb::open(config)?),
+            Self::SriovMac(config) => Box::new(Sriov::open(config.into())?),
+            Self::SriovVlan(config) => Box::new(Sriov::open(config.into())?),
             Self::Command(config) => Box::new(Command::open(config)?),
         })
     }

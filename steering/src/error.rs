@@ -3,6 +3,7 @@
 use crate::bridge_fdb::BridgeError;
 use crate::command::CommandError;
 use crate::ebpf::EbpfError;
+use crate::sriov::SriovError;
 
 /// Steering failed: the message says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum SteeringError {
     /// In the backend `bridge-fdb`.
     #[error(transparent)]
     BridgeFdb(#[from] BridgeError),
+    /// In the backend `sriov-mac` or `sriov-vlan`.
+    #[error(transparent)]
+    Sriov(#[from] SriovError),
     /// In the backend `command`.
     #[error(transparent)]
     Command(#[from] CommandError),

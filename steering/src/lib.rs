@@ -8,6 +8,8 @@
 //! | `none` | nothing | a host without an uplink |
 //! | `ebpf` | a netdev's traffic between two netdevs, by one write to a BPF map | `CAP_NET_ADMIN`, `CAP_BPF` |
 //! | `bridge-fdb` | what a Linux bridge delivers to one of its ports, address by address | `CAP_NET_ADMIN` |
+//! | `sriov-mac` | one address between two VFs of a NIC port | `CAP_NET_ADMIN` |
+//! | `sriov-vlan` | one VLAN between two VFs of a NIC port | `CAP_NET_ADMIN` |
 //! | `command` | whatever the operator's program moves | the program |
 //!
 //! Dropping a backend leaves the traffic as it is, so that a supervisor may end, or die, and the next
@@ -22,6 +24,7 @@ mod netdev;
 mod netlink;
 mod none;
 mod side;
+mod sriov;
 
 pub use bridge_fdb::{BridgeDoing, BridgeError, BridgeFdbConfig};
 pub use command::{CommandConfig, CommandError};
@@ -30,6 +33,7 @@ pub use ebpf::{Doing, EbpfConfig, EbpfError};
 pub use error::SteeringError;
 pub use netdev::{NetdevError, Ports};
 pub use side::Side;
+pub use sriov::{Address, SriovDoing, SriovError, SriovMacConfig, SriovVlanConfig, Vlan};
 
 use std::fmt::Debug;
 use std::time::Duration;

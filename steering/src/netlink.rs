@@ -5,6 +5,7 @@ pub(crate) mod changes;
 pub(crate) mod fdb;
 pub(crate) mod link;
 pub(crate) mod tc;
+pub(crate) mod vf;
 
 use std::cell::Cell;
 use std::io;

@@ -17,6 +17,8 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             findings.add("steering.ports.a", netdev(&bridge.ports.a));
             findings.add("steering.ports.b", netdev(&bridge.ports.b));
         }
+        SteeringConfig::SriovMac(sriov) => findings.add("steering.pf", netdev(&sriov.pf)),
+        SteeringConfig::SriovVlan(sriov) => findings.add("steering.pf", netdev(&sriov.pf)),
         SteeringConfig::Command(command) => {
             findings.add("steering.program", executable(&command.program));
         }

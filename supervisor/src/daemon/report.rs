@@ -88,6 +88,8 @@ impl Daemon {
             SteeringConfig::None {} => "none",
             SteeringConfig::Ebpf(_) => "ebpf",
             SteeringConfig::BridgeFdb(_) => "bridge-fdb",
+            SteeringConfig::SriovMac(_) => "sriov-mac",
+            SteeringConfig::SriovVlan(_) => "sriov-vlan",
             SteeringConfig::Command(_) => "command",
         };
         let current = self.steering.current().ok().flatten();

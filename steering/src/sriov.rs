@@ -1,0 +1,241 @@
+//! The backends `sriov-mac` and `sriov-vlan`: two VFs of a NIC port, each of which leads to one instance.
+//!
+//! The NIC delivers to the VF that has the address in use, or the port VLAN in use. A move sets both
+//! VFs in one request to the PF's driver, the new one first. Nothing but the VFs' settings holds which
+//! side is in use, so that a new supervisor finds it there. What this means for packets in flight, and
+//! which drivers do it without a reset of the VF, is in `docs/steering.md`.
+
+mod address;
+mod by;
+mod config;
+mod error;
+
+pub use address::Address;
+pub(crate) use config::SriovConfig;
+pub use config::{SriovMacConfig, SriovVlanConfig, Vlan};
+pub use error::{Doing as SriovDoing, SriovError};
+
+use std::io;
+use std::time::Duration;
+
+use self::by::{By, Reading, has};
+use crate::netdev::{Netdev, NetdevError};
+use crate::netlink::Netlink;
+use crate::netlink::vf::{Pf, Vf, VfSetting};
+use crate::{Contract, Side, Steering, SteeringError};
+
+/// The key of the PF in the configuration.
+const KEY: &str = "pf";
+
+/// A PF and two of its VFs.
+#[derive(Debug)]
+pub(crate) struct Sriov {
+    netlink: Netlink,
+    pf: String,
+    vfs: [u32; 2],
+    by: By,
+    in_flight: Duration,
+    /// What is given back. `None`: an earlier process found it, and nobody knows it any more.
+    found: Option<[Vf; 2]>,
+    /// Where this process steered to last, or found that another had.
+    last: Option<Side>,
+}
+
+impl Sriov {
+    /// Finds the VFs and lets them send. Where the NIC delivers to stays as it is.
+    pub(crate) fn open(config: SriovConfig) -> Result<Self, SriovError> {
+        refuse_same(&config)?;
+        let netlink = Netlink::open().map_err(NetdevError::unknown)?;
+        Netdev::find(&netlink, KEY, &config.pf)?;
+        let mut steering = Self {
+            netlink,
+            pf: config.pf,
+            vfs: config.vfs,
+            by: config.by,
+            in_flight: config.in_flight,
+            found: None,
+            last: None,
+        };
+        let vfs = steering.look()?;
+        steering.last = steering.by.read(&vfs).side();
+        steering.found = (!steering.by.is_ours(&vfs)).then_some(vfs);
+        steering.set(SriovDoing::SetRights, &steering.rights(&vfs))?;
+        Ok(steering)
+    }
+
+    fn vf(&self, side: Side) -> u32 {
+        match side {
+            Side::A => self.vfs[0],
+            Side::B => self.vfs[1],
+        }
+    }
+
+    /// Both VFs as they are, of a PF that is up.
+    fn look(&self) -> Result<[Vf; 2], SriovError> {
+        let pf = self.netlink.pf(&self.pf);
+        let pf = pf.map_err(self.failed(SriovDoing::ReadVfs))?;
+        let (key, name) = (KEY, self.pf.clone());
+        match pf {
+            None => Err(NetdevError::Missing { key, name }.into()),
+            Some(pf) if !pf.up => Err(NetdevError::Down { key, name }.into()),
+            Some(pf) => Ok([self.find(&pf, Side::A)?, self.find(&pf, Side::B)?]),
+        }
+    }
+
+    fn find(&self, pf: &Pf, side: Side) -> Result<Vf, SriovError> {
+        let (vf, count) = (self.vf(side), pf.count);
+        if let Some(found) = pf.vfs.iter().find(|found| found.number == vf) {
+            return Ok(*found);
+        }
+        let pf = self.pf.clone();
+        Err(if vf < count {
+            SriovError::Hidden { pf, count }
+        } else {
+            SriovError::NoVf { pf, vf, count }
+        })
+    }
+
+    fn side(&self, vfs: &[Vf; 2]) -> Result<Option<Side>, SriovError> {
+        let (pf, numbers) = (self.pf.clone(), self.vfs);
+        match self.by.read(vfs) {
+            Reading::Side(side) => Ok(Some(side)),
+            Reading::Neither if self.last.is_none() => Ok(None),
+            Reading::Neither => Err(SriovError::Forgotten { pf, vfs: numbers }),
+            Reading::Both => Err(SriovError::Twins { pf, vfs: numbers }),
+        }
+    }
+
+    fn rights(&self, vfs: &[Vf; 2]) -> Vec<(u32, VfSetting)> {
+        let of = |vf: &Vf| {
+            let number = vf.number;
+            let rights = self.by.rights(vf).into_iter();
+            rights.map(move |right| (number, right))
+        };
+        vfs.iter().flat_map(of).collect()
+    }
+
+    fn move_to(&self, to: Side, vfs: &[Vf; 2]) -> Result<(), SriovError> {
+        self.set(SriovDoing::SetRights, &self.rights(vfs))?;
+        self.set(SriovDoing::Move, &self.by.settings(to, vfs))?;
+        if self.by.read(&self.look()?).side() == Some(to) {
+            return Ok(());
+        }
+        Err(SriovError::NotSet {
+            pf: self.pf.clone(),
+            vf: self.vf(to),
+        })
+    }
+
+    /// Sets all in one request.
+    fn set(&self, doing: SriovDoing, settings: &[(u32, VfSetting)]) -> Result<(), SriovError> {
+        if settings.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.netlink.set_vfs(&self.pf, settings);
+        outcome.map_err(self.failed(doing))
+    }
+
+    /// What a driver has no operation for, nobody has changed.
+    fn give_back(&self, vf: u32, setting: VfSetting) -> Result<(), SriovError> {
+        match self.netlink.set_vfs(&self.pf, &[(vf, setting)]) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            outcome => outcome.map_err(self.failed(SriovDoing::GiveBack)),
+        }
+    }
+
+    /// What `open` found. After an earlier process, the rights that drivers give new VFs; what is
+    /// delivered where stays.
+    fn all_found(&self, now: &Vf, side: Side) -> Vec<VfSetting> {
+        let found = match (&self.found, side) {
+            (Some([a, _]), Side::A) => *a,
+            (Some([_, b]), Side::B) => *b,
+            (None, Side::A | Side::B) => Vf {
+                spoof_check: true,
+                trusted: false,
+                ..*now
+            },
+        };
+        let all = [
+            VfSetting::Vlan(found.vlan),
+            VfSetting::Mac(found.mac),
+            VfSetting::SpoofCheck(found.spoof_check),
+            VfSetting::Trust(found.trusted),
+            VfSetting::Link(found.link),
+        ];
+        all.into_iter()
+            .filter(|setting| !has(now, *setting))
+            .collect()
+    }
+
+    fn failed(&self, doing: SriovDoing) -> impl FnOnce(io::Error) -> SriovError + use<> {
+        let pf = self.pf.clone();
+        move |source| SriovError::Failed { doing, pf, source }
+    }
+}
+
+fn refuse_same(config: &SriovConfig) -> Result<(), SriovError> {
+    if config.vfs[0] == config.vfs[1] {
+        let (pf, vf) = (config.pf.clone(), config.vfs[0]);
+        return Err(SriovError::SameVf { pf, vf });
+    }
+    match config.by {
+        By::Vlan {
+            in_use, at_rest, ..
+        } if in_use == at_rest => Err(SriovError::SameVlan { vlan: in_use }),
+        By::Vlan { .. } | By::Address(_) => Ok(()),
+    }
+}
+
+impl Steering for Sriov {
+    /// The driver sets one VF after the other.
+    fn contract(&self) -> Contract {
+        Contract {
+            atomic: false,
+            make_before_break: true,
+            may_lose: false,
+            may_double: true,
+            in_flight: self.in_flight,
+        }
+    }
+
+    fn steer(&mut self, to: Side) -> Result<(), SteeringError> {
+        let vfs = self.look()?;
+        let outcome = self.move_to(to, &vfs);
+        if outcome.is_ok() {
+            self.last = Some(to);
+        } else if let Some(before) = self.by.read(&vfs).side()
+            && let Ok(now) = self.look()
+        {
+            // The error that is told is the first.
+            let _ = self.set(SriovDoing::Move, &self.by.settings(before, &now));
+        }
+        Ok(outcome?)
+    }
+
+    fn current(&self) -> Result<Option<Side>, SteeringError> {
+        let vfs = self.look()?;
+        if let Some((vf, _)) = self.rights(&vfs).first() {
+            let (pf, vf) = (self.pf.clone(), *vf);
+            return Err(SriovError::Changed { pf, vf }.into());
+        }
+        Ok(self.side(&vfs)?)
+    }
+
+    /// A driver that does not count shows zero.
+    fn delivered(&self, to: Side) -> Option<u64> {
+        let pf = self.netlink.pf(&self.pf).ok()??;
+        let received = self.find(&pf, to).ok()?.received;
+        (received > 0).then_some(received)
+    }
+
+    fn close(self: Box<Self>) -> Result<(), SteeringError> {
+        let mut result = Ok(());
+        let now = self.look()?;
+        for (vf, side) in now.iter().zip(Side::BOTH) {
+            for setting in self.all_found(vf, side) {
+                result = result.and(self.give_back(vf.number, setting));
+            }
+        }
+        Ok(result?)
+    }
+}
