@@ -9,6 +9,7 @@ use crate::command::{Command, CommandConfig};
 use crate::ebpf::{Ebpf, EbpfConfig};
 use crate::none::Nowhere;
 use crate::sriov::{Sriov, SriovMacConfig, SriovVlanConfig};
+use crate::tc_flower::{TcFlower, TcFlowerConfig};
 use crate::{Steering, SteeringError};
 
 /// `[steering]`: the backend, and the keys that this backend has.
@@ -25,6 +26,8 @@ pub enum SteeringConfig {
     SriovMac(SriovMacConfig),
     /// `backend = "sriov-vlan"`: the port VLAN in use on one of two VFs.
     SriovVlan(SriovVlanConfig),
+    /// `backend = "tc-flower"`: a NIC in switchdev mode.
+    TcFlower(TcFlowerConfig),
     /// `backend = "command"`: the operator's own program.
     Command(CommandConfig),
 }
@@ -42,6 +45,7 @@ impl SteeringConfig {
             Self::BridgeFdb(config) => Box::new(BridgeFdb::open(config)?),
             Self::SriovMac(config) => Box::new(Sriov::open(config.into())?),
             Self::SriovVlan(config) => Box::new(Sriov::open(config.into())?),
+            Self::TcFlower(config) => Box::new(TcFlower::open(config)?),
             Self::Command(config) => Box::new(Command::open(config)?),
         })
     }

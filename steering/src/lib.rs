@@ -10,6 +10,7 @@
 //! | `bridge-fdb` | what a Linux bridge delivers to one of its ports, address by address | `CAP_NET_ADMIN` |
 //! | `sriov-mac` | one address between two VFs of a NIC port | `CAP_NET_ADMIN` |
 //! | `sriov-vlan` | one VLAN between two VFs of a NIC port | `CAP_NET_ADMIN` |
+//! | `tc-flower` | what a NIC in switchdev mode delivers to one of two VFs | `CAP_NET_ADMIN` |
 //! | `command` | whatever the operator's program moves | the program |
 //!
 //! Dropping a backend leaves the traffic as it is, so that a supervisor may end, or die, and the next
@@ -25,6 +26,7 @@ mod netlink;
 mod none;
 mod side;
 mod sriov;
+mod tc_flower;
 
 pub use bridge_fdb::{BridgeDoing, BridgeError, BridgeFdbConfig};
 pub use command::{CommandConfig, CommandError};
@@ -34,6 +36,7 @@ pub use error::SteeringError;
 pub use netdev::{NetdevError, Ports};
 pub use side::Side;
 pub use sriov::{Address, SriovDoing, SriovError, SriovMacConfig, SriovVlanConfig, Vlan};
+pub use tc_flower::{Representors, TcFlowerConfig, TcFlowerDoing, TcFlowerError};
 
 use std::fmt::Debug;
 use std::time::Duration;

@@ -1,20 +1,27 @@
-//! Requests to rtnetlink and their answers. Source: Linux `Documentation/userspace-api/netlink/intro.rst`.
+//! Requests to rtnetlink and generic netlink, and their answers. Source: Linux `Documentation/userspace-api/netlink/intro.rst`.
 
 pub(crate) mod bridge;
 pub(crate) mod changes;
+pub(crate) mod devlink;
 pub(crate) mod fdb;
+pub(crate) mod flower;
 pub(crate) mod link;
+pub(crate) mod switch;
 pub(crate) mod tc;
 pub(crate) mod vf;
 
 use std::cell::Cell;
 use std::io;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage, NetlinkPayload,
+    NetlinkSerializable,
+};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
 
-/// A socket to rtnetlink, in the network namespace of the thread that opened it.
+/// A socket to a part of the kernel, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub(crate) struct Netlink {
     socket: Socket,
@@ -22,8 +29,18 @@ pub(crate) struct Netlink {
 }
 
 impl Netlink {
+    /// To rtnetlink.
     pub(crate) fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        Self::to(NETLINK_ROUTE)
+    }
+
+    /// To generic netlink.
+    fn open_generic() -> io::Result<Self> {
+        Self::to(NETLINK_GENERIC)
+    }
+
+    fn to(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         Ok(Self {
@@ -48,11 +65,10 @@ impl Netlink {
     }
 
     /// Sends a request and collects its answers up to the one that ends them.
-    fn exchange(
-        &self,
-        request: RouteNetlinkMessage,
-        flags: u16,
-    ) -> io::Result<Vec<RouteNetlinkMessage>> {
+    fn exchange<M>(&self, request: M, flags: u16) -> io::Result<Vec<M>>
+    where
+        M: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<M>>,
+    {
         let sequence = self.send(request, flags)?;
         let mut answers = Vec::new();
         loop {
@@ -71,7 +87,10 @@ impl Netlink {
         }
     }
 
-    fn send(&self, request: RouteNetlinkMessage, flags: u16) -> io::Result<u32> {
+    fn send<M>(&self, request: M, flags: u16) -> io::Result<u32>
+    where
+        M: NetlinkSerializable + Into<NetlinkPayload<M>>,
+    {
         let sequence = self.sequence.get().wrapping_add(1);
         self.sequence.set(sequence);
         let mut message = NetlinkMessage::from(request);
@@ -86,7 +105,7 @@ impl Netlink {
 }
 
 /// The payload that ends an answer: what came of the request.
-fn end(payload: NetlinkPayload<RouteNetlinkMessage>) -> io::Result<()> {
+fn end<M>(payload: NetlinkPayload<M>) -> io::Result<()> {
     if let NetlinkPayload::Error(error) = payload {
         return errno(error.raw_code());
     }
@@ -94,7 +113,7 @@ fn end(payload: NetlinkPayload<RouteNetlinkMessage>) -> io::Result<()> {
         return errno(done.code);
     }
     Err(io::Error::other(
-        "rtnetlink ended its answer in an unknown way",
+        "the kernel ended its answer in an unknown way",
     ))
 }
 
@@ -107,15 +126,15 @@ fn errno(code: i32) -> io::Result<()> {
 }
 
 /// The messages in one datagram of the kernel.
-fn messages(
+fn messages<M: NetlinkDeserializable>(
     datagram: &[u8],
-) -> impl Iterator<Item = io::Result<NetlinkMessage<RouteNetlinkMessage>>> {
+) -> impl Iterator<Item = io::Result<NetlinkMessage<M>>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let parsed = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest);
+        let parsed = NetlinkMessage::<M>::deserialize(rest);
         let length = parsed
             .as_ref()
             .map_or(rest.len(), |m| m.header.length as usize);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use steering::{CommandConfig, EbpfConfig, Ports, Side, SteeringConfig};
+use steering::{
+    Address, CommandConfig, EbpfConfig, Ports, Representors, Side, SriovMacConfig, SriovVlanConfig,
+    SteeringConfig, TcFlowerConfig, Vlan,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +46,45 @@ fn each_backend_is_read() {
     assert_eq!(read("backend = \"none\""), Ok(SteeringConfig::None {}));
 }
 
+const ADDRESS: &str = "address = \"52:54:00:12:34:56\"";
+
+fn address() -> Option<Address> {
+    Address::new([0x52, 0x54, 0, 0x12, 0x34, 0x56])
+}
+
+#[test]
+fn backends_for_vfs_are_read() {
+    let in_flight = Duration::from_millis(1);
+    let vfs = [0, 1];
+    let common = "pf = \"p\"\nvfs = [0, 1]";
+    let by_address = read(&format!("backend = \"sriov-mac\"\n{common}\n{ADDRESS}"));
+    let expected = SriovMacConfig {
+        pf: "p".into(),
+        vfs,
+        address: address().expect("one station"),
+        in_flight,
+    };
+    assert_eq!(by_address, Ok(SteeringConfig::SriovMac(expected)));
+    let by_vlan = read(&format!("backend = \"sriov-vlan\"\n{common}\nvlan = 100"));
+    let expected = SriovVlanConfig {
+        pf: "p".into(),
+        vfs,
+        vlan: Vlan::new(100).expect("a VLAN"),
+        vlan_at_rest: Vlan::new(4094).expect("a VLAN"),
+        address: None,
+        in_flight,
+    };
+    assert_eq!(by_vlan, Ok(SteeringConfig::SriovVlan(expected)));
+    let flower = read("backend = \"tc-flower\"\nuplink = \"p\"\nvfs = [0, 1]");
+    let expected = TcFlowerConfig {
+        uplink: "p".into(),
+        representors: Representors::Vfs(vfs),
+        hardware: true,
+        in_flight,
+    };
+    assert_eq!(flower, Ok(SteeringConfig::TcFlower(expected)));
+}
+
 #[test]
 fn none_remembers_where_it_was_steered_to() {
     let mut steering = SteeringConfig::None {}.open().expect("open");
@@ -73,6 +115,30 @@ fn errors_name_the_key_and_what_is_possible() {
         (
             "backend = \"ebpf\"\nnic = \"n\"\nport = 1",
             &["unknown field `port`", "`ports`"],
+        ),
+        (
+            "backend = \"sriov-mac\"\npf = \"p\"\nvfs = [0, 1]\naddress = \"x\"",
+            &["`x` is no Ethernet address"],
+        ),
+        (
+            "backend = \"sriov-mac\"\npf = \"p\"\nvfs = [0]\naddress = \"x\"",
+            &["length"],
+        ),
+        (
+            "backend = \"sriov-vlan\"\npf = \"p\"\nvfs = [0, 1]\nvlan = 4095",
+            &["no VLAN 4095"],
+        ),
+        (
+            "backend = \"tc-flower\"\nuplink = \"p\"",
+            &["`vfs = [0, 1]`", "representors"],
+        ),
+        (
+            "backend = \"tc-flower\"\nuplink = \"p\"\nvfs = [0, 1]\nports = { a = \"x\", b = \"y\" }",
+            &["not both"],
+        ),
+        (
+            "backend = \"tc-flower\"\nuplink = \"p\"\nvf = 1",
+            &["unknown field `vf`"],
         ),
         (
             "backend = \"command\"\nprogram = \"/x\"\ntimeout = 2",

@@ -63,16 +63,10 @@ pub(super) fn remove(netlink: &Netlink, netdev: &Netdev, role: Role) -> Result<(
     };
     let failed = || Doing::Detach(netdev.name.clone()).failed();
     netlink.delete_bpf(netdev.index, PLACE).map_err(failed())?;
-    let mut left = netlink
-        .filters(netdev.index, Hook::Ingress)
-        .map_err(failed())?;
-    left.extend(
+    if found.label.made_clsact {
         netlink
-            .filters(netdev.index, Hook::Egress)
-            .map_err(failed())?,
-    );
-    if found.label.made_clsact && left.is_empty() {
-        netlink.delete_clsact(netdev.index).map_err(failed())?;
+            .delete_empty_clsact(netdev.index)
+            .map_err(failed())?;
     }
     Ok(())
 }

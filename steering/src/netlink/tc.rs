@@ -38,7 +38,7 @@ impl Hook {
 }
 
 /// Where a filter is found among a hook's filters: lower priorities run first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) priority: u16,
     pub(crate) handle: u32,
@@ -76,6 +76,16 @@ impl Netlink {
         self.change(RouteNetlinkMessage::DelQueueDiscipline(clsact(link)), 0)
     }
 
+    /// Removes clsact from a device, unless somebody has filters in it.
+    pub(crate) fn delete_empty_clsact(&self, link: u32) -> io::Result<()> {
+        for hook in [Hook::Ingress, Hook::Egress] {
+            if !self.filters(link, hook)?.is_empty() {
+                return Ok(());
+            }
+        }
+        self.delete_clsact(link)
+    }
+
     /// The filters at a hook of a device.
     pub(crate) fn filters(&self, link: u32, hook: Hook) -> io::Result<Vec<Filter>> {
         let answers = self.dump(RouteNetlinkMessage::GetTrafficFilter(at(link, hook)))?;
@@ -90,7 +100,7 @@ impl Netlink {
         name: &str,
         program: BorrowedFd<'_>,
     ) -> io::Result<()> {
-        let mut request = bpf_at(link, place);
+        let mut request = filter_at(link, place, TcFilterBpf::KIND);
         request.attributes.push(TcAttribute::Options(vec![
             TcOption::Bpf(TcFilterBpfOption::ProgFd(
                 program.as_raw_fd().cast_unsigned(),
@@ -103,10 +113,8 @@ impl Netlink {
 
     /// Removes the BPF filter at `place` of the ingress hook.
     pub(crate) fn delete_bpf(&self, link: u32, place: Place) -> io::Result<()> {
-        self.change(
-            RouteNetlinkMessage::DelTrafficFilter(bpf_at(link, place)),
-            0,
-        )
+        let filter = filter_at(link, place, TcFilterBpf::KIND);
+        self.change(RouteNetlinkMessage::DelTrafficFilter(filter), 0)
     }
 }
 
@@ -125,35 +133,34 @@ fn clsact(link: u32) -> TcMessage {
     message
 }
 
-fn at(link: u32, hook: Hook) -> TcMessage {
+pub(super) fn at(link: u32, hook: Hook) -> TcMessage {
     message(link, hook.parent())
 }
 
-fn bpf_at(link: u32, place: Place) -> TcMessage {
+/// A filter of the ingress hook, for all protocols.
+pub(super) fn filter_at(link: u32, place: Place, kind: &str) -> TcMessage {
     let mut message = at(link, Hook::Ingress);
     message.header.handle = TcHandle::from(place.handle);
     message.header.info = u32::from(place.priority) << 16 | u32::from(ETH_P_ALL.to_be());
-    message
-        .attributes
-        .push(TcAttribute::Kind(TcFilterBpf::KIND.to_owned()));
+    message.attributes.push(TcAttribute::Kind(kind.to_owned()));
     message
 }
 
-/// A filter of a dump. Handle 0 is the head of a priority, not a filter.
+/// Where a filter of a dump is. Handle 0 is the head of a priority, not a filter.
+pub(super) fn place_of(message: &TcMessage) -> Option<Place> {
+    let handle = u32::from(message.header.handle);
+    (handle != 0).then_some(Place {
+        priority: (message.header.info >> 16) as u16,
+        handle,
+    })
+}
+
 fn as_filter(message: RouteNetlinkMessage) -> Option<Filter> {
     let RouteNetlinkMessage::NewTrafficFilter(message) = message else {
         return None;
     };
-    let handle = u32::from(message.header.handle);
-    if handle == 0 {
-        return None;
-    }
-    let place = Place {
-        priority: (message.header.info >> 16) as u16,
-        handle,
-    };
     let mut filter = Filter {
-        place,
+        place: place_of(&message)?,
         kind: String::new(),
         name: None,
         program: None,

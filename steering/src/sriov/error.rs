@@ -54,7 +54,7 @@ pub enum SriovError {
     /// The VF in use cannot be told from the other.
     #[error(
         "VF {} and VF {} of `{pf}` are both in use, and are given each packet twice: somebody else set \
-         them, or a move was cut short; promote to correct it", vfs[0], vfs[1]
+         them; start the supervisor again to correct it, and see: ip link show {pf}", vfs[0], vfs[1]
     )]
     Twins {
         /// The PF.
@@ -65,7 +65,7 @@ pub enum SriovError {
     /// The VFs no longer have what they were given.
     #[error(
         "neither VF {} nor VF {} of `{pf}` is in use any more: the VFs were made anew, or somebody else \
-         set them; promote to correct it, and see: ip link show {pf}", vfs[0], vfs[1]
+         set them; start the supervisor again to correct it, and see: ip link show {pf}", vfs[0], vfs[1]
     )]
     Forgotten {
         /// The PF.
@@ -76,7 +76,7 @@ pub enum SriovError {
     /// Somebody switched something on that stops packets.
     #[error(
         "somebody else changed spoof checking, trust or link state of VF {vf} of `{pf}`; \
-         promote to correct it, and see: ip link show {pf}"
+         start the supervisor again to correct it, and see: ip link show {pf}"
     )]
     Changed {
         /// The PF.
@@ -132,9 +132,11 @@ impl fmt::Display for Doing {
 }
 
 fn needs(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => "; the process needs CAP_NET_ADMIN",
-        io::ErrorKind::Unsupported => "; this driver, or its mode, has no such operation",
-        _ => "; the driver may have said why: dmesg",
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        "; the process needs CAP_NET_ADMIN"
+    } else if error.kind() == io::ErrorKind::Unsupported {
+        "; this driver, or its mode, has no such operation"
+    } else {
+        "; the driver may have said why: dmesg"
     }
 }

@@ -4,6 +4,8 @@
 
 pub(crate) mod frames;
 pub(crate) mod load;
+pub(crate) mod netdevsim;
+pub(crate) mod notices;
 
 use std::process::Command;
 use std::thread;
@@ -102,12 +104,39 @@ pub(crate) fn open_bridge() -> Box<dyn Steering> {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The configuration of switchdev steering that the kernel carries out, between the rig's devices.
+pub(crate) fn flower_config() -> SteeringConfig {
+    flower_config_of("nic0", "vf0", "vf1")
+}
+
+/// The same between other devices.
+pub(crate) fn flower_config_of(uplink: &str, a: &str, b: &str) -> SteeringConfig {
+    parse(&format!(
+        r#"backend = "tc-flower"
+uplink = "{uplink}"
+ports = {{ a = "{a}", b = "{b}" }}
+hardware = false"#
+    ))
+}
+
+/// Opens it, which must succeed.
+pub(crate) fn open_flower() -> Box<dyn Steering> {
+    flower_config()
+        .open()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// All that tc knows about the rig's devices.
 pub(crate) fn tc_state() -> String {
+    tc_state_of(["nic0", "vf0", "vf1"])
+}
+
+/// All that tc knows about these devices.
+pub(crate) fn tc_state_of(devices: [&str; 3]) -> String {
     let of = |device| {
         let ingress = sh(&format!("tc filter show dev {device} ingress"));
         let egress = sh(&format!("tc filter show dev {device} egress"));
         sh(&format!("tc qdisc show dev {device}")) + &ingress + &egress
     };
-    ["nic0", "vf0", "vf1"].map(of).concat()
+    devices.map(of).concat()
 }

@@ -19,6 +19,9 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         }
         SteeringConfig::SriovMac(sriov) => findings.add("steering.pf", netdev(&sriov.pf)),
         SteeringConfig::SriovVlan(sriov) => findings.add("steering.pf", netdev(&sriov.pf)),
+        SteeringConfig::TcFlower(flower) => {
+            findings.add("steering.uplink", netdev(&flower.uplink));
+        }
         SteeringConfig::Command(command) => {
             findings.add("steering.program", executable(&command.program));
         }

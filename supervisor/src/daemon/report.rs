@@ -90,6 +90,7 @@ impl Daemon {
             SteeringConfig::BridgeFdb(_) => "bridge-fdb",
             SteeringConfig::SriovMac(_) => "sriov-mac",
             SteeringConfig::SriovVlan(_) => "sriov-vlan",
+            SteeringConfig::TcFlower(_) => "tc-flower",
             SteeringConfig::Command(_) => "command",
         };
         let current = self.steering.current().ok().flatten();

@@ -1,0 +1,224 @@
+//! The backend `tc-flower`: a NIC in switchdev mode, whose switch is programmed by tc filters on the
+//! devices that represent its ports.
+//!
+//! On the uplink are two rules that redirect every packet: one to `a`, and before it, while `b` is in
+//! use, one to `b`. So a move is one request, which adds or removes the rule of `b`, and there is no
+//! instant without a rule. On each representor a rule leads to the wire. The rules belong to the
+//! devices and outlive the process. What this means for packets in flight is in `docs/steering.md`.
+
+mod config;
+mod devices;
+mod error;
+mod label;
+mod rules;
+
+pub use config::{Representors, TcFlowerConfig};
+pub use error::{Doing as TcFlowerDoing, TcFlowerError};
+
+use std::time::Duration;
+
+use self::devices::{Devices, Names};
+use self::label::Role;
+use self::rules::{Found, Rules};
+use crate::netdev::{Netdev, NetdevError};
+use crate::netlink::Netlink;
+use crate::netlink::flower::Offload;
+use crate::{Contract, Side, Steering, SteeringError};
+
+/// The installed rules.
+#[derive(Debug)]
+pub(crate) struct TcFlower {
+    netlink: Netlink,
+    names: Names,
+    offload: Offload,
+    in_flight: Duration,
+    /// Where this process steered to last, or found that another had.
+    last: Option<Side>,
+}
+
+impl TcFlower {
+    /// Installs the ways to the wire, or takes over what is there. Where packets from the wire go to
+    /// stays as it is.
+    pub(crate) fn open(config: &TcFlowerConfig) -> Result<Self, TcFlowerError> {
+        let netlink = Netlink::open().map_err(NetdevError::unknown)?;
+        let names = Names::find(&netlink, config)?;
+        let mut steering = Self {
+            netlink,
+            names,
+            offload: config.offload(),
+            in_flight: config.in_flight,
+            last: None,
+        };
+        let devices = steering.devices()?;
+        steering.last = steering.sides(&devices)?.in_use();
+        steering.install(&devices)?;
+        Ok(steering)
+    }
+
+    fn devices(&self) -> Result<Devices, TcFlowerError> {
+        Ok(self.names.devices(&self.netlink)?)
+    }
+
+    fn on<'a>(&'a self, device: &'a Netdev) -> Rules<'a> {
+        Rules {
+            netlink: &self.netlink,
+            device,
+            offload: self.offload,
+        }
+    }
+
+    /// The rules to the sides.
+    fn sides(&self, devices: &Devices) -> Result<Sides, TcFlowerError> {
+        let find = |side| {
+            let rules = self.on(&devices.uplink);
+            rules.find(Role::Side(side), devices.port(side))
+        };
+        Ok(Sides {
+            a: find(Side::A)?,
+            b: find(Side::B)?,
+        })
+    }
+
+    /// What this call puts goes again if it fails.
+    fn install(&self, devices: &Devices) -> Result<(), TcFlowerError> {
+        let mut put = Vec::new();
+        let outcome = Side::BOTH.into_iter().try_for_each(|side| {
+            let rules = self.on(devices.port(side));
+            if rules.find(Role::Wire, &devices.uplink)?.is_none() {
+                put.push(side);
+            }
+            rules.ensure(Role::Wire, &devices.uplink)
+        });
+        if outcome.is_err() {
+            for side in put {
+                // The error that is told is the first.
+                let _ = self.on(devices.port(side)).delete_all(&[Role::Wire]);
+            }
+        }
+        outcome
+    }
+
+    /// Puts the rule of the new side. For `a` it lies below that of `b`, which is then removed.
+    fn move_to(&self, to: Side, devices: &Devices) -> Result<(), TcFlowerError> {
+        let (uplink, port) = (self.on(&devices.uplink), devices.port(to));
+        self.on(port).ensure(Role::Wire, &devices.uplink)?;
+        uplink.ensure(Role::Side(to), port)?;
+        match to {
+            Side::A => uplink.delete(Role::Side(Side::B))?,
+            Side::B => {}
+        }
+        let sides = self.sides(devices)?;
+        if sides.in_use() == Some(to) && sides.of(to).is_some_and(|found| found.is_sound) {
+            return Ok(());
+        }
+        let uplink = devices.uplink.name.clone();
+        Err(TcFlowerError::NotMoved { uplink, side: to })
+    }
+
+    /// Everything leads where it should.
+    fn verify(&self, devices: &Devices, sides: &Sides) -> Result<(), TcFlowerError> {
+        for side in Side::BOTH {
+            let port = devices.port(side);
+            let wire = self.on(port).find(Role::Wire, &devices.uplink)?;
+            sound(wire.as_ref(), port, &devices.uplink)?;
+        }
+        match sides.in_use().or(self.last) {
+            Some(side) => sound(sides.of(side), &devices.uplink, devices.port(side)),
+            None => Ok(()),
+        }
+    }
+
+    /// The rule that no packet reaches goes first.
+    fn remove_sides(&self) -> Result<(), TcFlowerError> {
+        let uplink = self.names.uplink(&self.netlink)?;
+        self.on(&uplink).delete_all(&Side::BOTH.map(Role::Side))
+    }
+
+    /// A representor that is gone has no rules.
+    fn remove_wire(&self, side: Side) -> Result<(), TcFlowerError> {
+        match self.names.port(&self.netlink, side) {
+            Ok(port) => self.on(&port).delete_all(&[Role::Wire]),
+            Err(NetdevError::Missing { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The rules on the uplink.
+#[derive(Debug)]
+struct Sides {
+    a: Option<Found>,
+    b: Option<Found>,
+}
+
+impl Sides {
+    fn of(&self, side: Side) -> Option<&Found> {
+        match side {
+            Side::A => self.a.as_ref(),
+            Side::B => self.b.as_ref(),
+        }
+    }
+
+    /// The first rule is the one that packets meet.
+    fn in_use(&self) -> Option<Side> {
+        [Side::B, Side::A]
+            .into_iter()
+            .find(|&side| self.of(side).is_some())
+    }
+}
+
+fn sound(found: Option<&Found>, from: &Netdev, to: &Netdev) -> Result<(), TcFlowerError> {
+    let (device, to) = (from.name.clone(), to.name.clone());
+    match found {
+        Some(found) if found.is_sound => Ok(()),
+        Some(_) => Err(TcFlowerError::Broken { device, to }),
+        None => Err(TcFlowerError::Detached { device, to }),
+    }
+}
+
+impl Steering for TcFlower {
+    /// One rule comes or goes.
+    fn contract(&self) -> Contract {
+        Contract {
+            atomic: true,
+            make_before_break: true,
+            may_lose: false,
+            may_double: false,
+            in_flight: self.in_flight,
+        }
+    }
+
+    fn steer(&mut self, to: Side) -> Result<(), SteeringError> {
+        let devices = self.devices()?;
+        let before = self.sides(&devices)?;
+        let outcome = self.move_to(to, &devices);
+        if outcome.is_ok() {
+            self.last = Some(to);
+        } else if before.of(to).is_none() {
+            // The error that is told is the first.
+            let _ = self.on(&devices.uplink).delete(Role::Side(to));
+        }
+        Ok(outcome?)
+    }
+
+    fn current(&self) -> Result<Option<Side>, SteeringError> {
+        let devices = self.devices()?;
+        let sides = self.sides(&devices)?;
+        self.verify(&devices, &sides)?;
+        Ok(sides.in_use())
+    }
+
+    fn delivered(&self, to: Side) -> Option<u64> {
+        let devices = self.devices().ok()?;
+        let port = devices.port(to).index;
+        self.netlink.packets_sent(port).ok().flatten()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), SteeringError> {
+        let mut result = self.remove_sides();
+        for side in Side::BOTH {
+            result = result.and(self.remove_wire(side));
+        }
+        Ok(result?)
+    }
+}

@@ -1,0 +1,141 @@
+//! The network devices: the port to the wire, and the representors of the instances' VFs.
+
+use std::io;
+
+use super::config::{Representors, TcFlowerConfig};
+use super::error::{Doing, TcFlowerError};
+use crate::Side;
+use crate::netdev::{Netdev, NetdevError};
+use crate::netlink::Netlink;
+use crate::netlink::devlink::Devlink;
+use crate::netlink::switch::SwitchPort;
+
+/// The names of the devices. Whoever has such a name now is asked for each time, for representors may
+/// be made anew.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    uplink: String,
+    /// With the keys of the configuration.
+    ports: [(&'static str, String); 2],
+}
+
+/// The devices that exist now.
+#[derive(Clone, Debug)]
+pub(super) struct Devices {
+    pub(super) uplink: Netdev,
+    ports: [Netdev; 2],
+}
+
+impl Devices {
+    pub(super) fn port(&self, side: Side) -> &Netdev {
+        match side {
+            Side::A => &self.ports[0],
+            Side::B => &self.ports[1],
+        }
+    }
+}
+
+impl Names {
+    /// Finds out which devices are meant, and whether the NIC carries out rules if it is to.
+    pub(super) fn find(netlink: &Netlink, config: &TcFlowerConfig) -> Result<Self, TcFlowerError> {
+        let uplink = config.uplink.clone();
+        Netdev::find(netlink, "uplink", &uplink)?;
+        if config.hardware {
+            refuse_legacy(netlink, &uplink)?;
+        }
+        let ports = match &config.representors {
+            Representors::Ports(ports) => {
+                [("ports.a", ports.a.clone()), ("ports.b", ports.b.clone())]
+            }
+            Representors::Vfs([a, b]) => [
+                ("vfs", representor(netlink, &uplink, *a)?),
+                ("vfs", representor(netlink, &uplink, *b)?),
+            ],
+        };
+        Ok(Self { uplink, ports })
+    }
+
+    pub(super) fn uplink(&self, netlink: &Netlink) -> Result<Netdev, NetdevError> {
+        Netdev::find(netlink, "uplink", &self.uplink)
+    }
+
+    pub(super) fn port(&self, netlink: &Netlink, side: Side) -> Result<Netdev, NetdevError> {
+        let (key, name) = match side {
+            Side::A => &self.ports[0],
+            Side::B => &self.ports[1],
+        };
+        Netdev::find(netlink, key, name)
+    }
+
+    /// The devices, each of which must exist, be up, and be another.
+    pub(super) fn devices(&self, netlink: &Netlink) -> Result<Devices, NetdevError> {
+        let uplink = self.uplink(netlink)?;
+        let a = self.port(netlink, Side::A)?;
+        let b = self.port(netlink, Side::B)?;
+        for (one, other) in [(&uplink, &a), (&uplink, &b), (&a, &b)] {
+            one.must_differ(other)?;
+        }
+        let ports = [a, b];
+        Ok(Devices { uplink, ports })
+    }
+}
+
+fn refuse_legacy(netlink: &Netlink, uplink: &str) -> Result<(), TcFlowerError> {
+    let (bus, device) = switch_port(netlink, uplink)?.parent;
+    let is_switchdev = Devlink::open().and_then(|devlink| devlink.is_switchdev(&bus, &device));
+    let uplink = uplink.to_owned();
+    match is_switchdev {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(TcFlowerError::Legacy {
+            uplink,
+            device: format!("{bus}/{device}"),
+        }),
+        Err(source) => Err(TcFlowerError::NoSwitch { uplink, source }),
+    }
+}
+
+/// The representor of a VF belongs to the same switch and to the same PF as the port to the wire.
+fn representor(netlink: &Netlink, uplink: &str, vf: u32) -> Result<String, TcFlowerError> {
+    let port = switch_port(netlink, uplink)?;
+    let all = netlink.switch_ports().map_err(failed(uplink))?;
+    let is_meant = |one: &SwitchPort| {
+        one.vf() == Some(vf) && one.switch == port.switch && one.parent == port.parent
+    };
+    let mut names: Vec<_> = all
+        .into_iter()
+        .filter(is_meant)
+        .map(|one| one.name)
+        .collect();
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        (Some(name), false) => {
+            names.push(name);
+            Err(TcFlowerError::Ambiguous { vf, names })
+        }
+        (None, _) => {
+            let uplink = uplink.to_owned();
+            Err(TcFlowerError::NoRepresentor { uplink, vf })
+        }
+    }
+}
+
+fn switch_port(netlink: &Netlink, uplink: &str) -> Result<SwitchPort, TcFlowerError> {
+    let port = netlink.switch_port(uplink).map_err(failed(uplink))?;
+    port.ok_or_else(|| {
+        let name = uplink.to_owned();
+        NetdevError::Missing {
+            key: "uplink",
+            name,
+        }
+        .into()
+    })
+}
+
+fn failed(uplink: &str) -> impl FnOnce(io::Error) -> TcFlowerError + use<> {
+    let device = uplink.to_owned();
+    move |source| TcFlowerError::Failed {
+        doing: Doing::ReadSwitch,
+        device,
+        source,
+    }
+}
