@@ -1,6 +1,6 @@
 //! What deaths may cost, by the code of the switch: docs/architecture.md, "What a death can cost".
 
-use super::stage::{FLOWS, Source};
+use super::stage::{FLOWS, Path};
 use super::{FlowObserved, Observed};
 use std::time::Duration;
 use vswitch::switch::BURST;
@@ -19,6 +19,9 @@ pub struct Bound {
     pub promotes: u64,
     /// Packets from the NIC that it may have delivered to both instances when it was steered.
     pub twins: u64,
+    /// Packets that a NIC may have taken from an owner and not sent yet when that dies: it loses them, or
+    /// sends them late. The software NIC sends before it returns.
+    pub in_nic: u64,
 }
 
 impl Bound {
@@ -28,6 +31,7 @@ impl Bound {
             owners,
             promotes: 0,
             twins: 0,
+            in_nic: 0,
         }
     }
 
@@ -42,9 +46,8 @@ impl Bound {
     /// One instance dies in a promote, and nobody knows which one owned the lanes then.
     pub fn in_a_promote() -> Self {
         Self {
-            owners: 1,
             promotes: 1,
-            twins: 0,
+            ..Self::owners(1)
         }
     }
 
@@ -59,16 +62,16 @@ impl Bound {
         if observed.disconnects > 0 {
             found.push(format!("{} disconnects", observed.disconnects));
         }
-        for ((name, source), flow) in FLOWS.iter().zip(&observed.flows) {
+        for ((name, path), flow) in FLOWS.iter().zip(&observed.flows) {
             let never = [
-                ("reordered", flow.tally.reordered, 0),
+                ("reordered", flow.tally.reordered, self.late(*path)),
                 ("corrupted", flow.tally.corrupted, 0),
-                ("doubled", flow.tally.doubled, self.doubled(*source)),
+                ("doubled", flow.tally.doubled, self.doubled(*path)),
             ];
             let lost = (
                 "lost",
                 flow.tally.lost,
-                self.lost(*source, flow, observed.rate),
+                self.lost(*path, flow, observed.rate),
             );
             let lost = observed.void.is_none().then_some(lost);
             for (what, count, limit) in never.into_iter().chain(lost) {
@@ -82,20 +85,29 @@ impl Bound {
 
     /// A guest's burst whose buffers it has not got back is taken again. A burst from the NIC is in
     /// the dead process, and nobody can.
-    fn doubled(&self, source: Source) -> u64 {
-        match source {
-            Source::Guest => self.owners * BURST as u64,
-            Source::Uplink => self.twins,
+    fn doubled(&self, path: Path) -> u64 {
+        match path {
+            Path::Guests | Path::ToUplink => self.owners * BURST as u64,
+            Path::FromUplink => self.twins,
+        }
+    }
+
+    /// What is taken again are copies of what has arrived, and what follows is newer.
+    fn late(&self, path: Path) -> u64 {
+        match path {
+            Path::Guests | Path::FromUplink => 0,
+            Path::ToUplink => self.owners * self.in_nic,
         }
     }
 
     /// What a guest has sent waits in its own memory. What the NIC has delivered to the dead instance
     /// is gone, until it is steered.
-    fn lost(&self, source: Source, flow: &FlowObserved, rate: u32) -> u64 {
-        match source {
-            Source::Guest => 0,
-            Source::Uplink if self.owners + self.promotes == 0 => 0,
-            Source::Uplink => {
+    fn lost(&self, path: Path, flow: &FlowObserved, rate: u32) -> u64 {
+        match path {
+            Path::Guests => 0,
+            Path::ToUplink => self.owners * self.in_nic,
+            Path::FromUplink if self.owners + self.promotes == 0 => 0,
+            Path::FromUplink => {
                 let time = Duration::from_nanos(flow.outage) + BEHIND;
                 let delivered = f64::from(rate) * time.as_secs_f64();
                 self.owners * BURST as u64 + delivered as u64
@@ -137,7 +149,7 @@ mod tests {
     fn a_death_may_double_one_burst_of_a_guest_and_no_more() {
         let doubled = |count| {
             observed(move |place, flow| {
-                if FLOWS[place].1 == Source::Guest {
+                if FLOWS[place].1 != Path::FromUplink {
                     flow.tally = tally(0, count);
                 }
             })
@@ -167,12 +179,28 @@ mod tests {
     #[test]
     fn a_nic_may_deliver_twice_what_its_steering_says() {
         let observed = observed(|place, flow| {
-            if FLOWS[place].1 == Source::Uplink {
+            if FLOWS[place].1 == Path::FromUplink {
                 flow.tally = tally(0, 3);
             }
         });
         assert_eq!(Bound::promote(3).violations(&observed), [""; 0]);
         assert_eq!(Bound::promote(2).violations(&observed).len(), 1);
+    }
+
+    #[test]
+    fn what_a_nic_has_taken_from_the_dead_is_lost_or_late() {
+        let observed = observed(|place, flow| {
+            if FLOWS[place].1 == Path::ToUplink {
+                (flow.tally.lost, flow.tally.reordered) = (5, 4);
+            }
+        });
+        let queue = |in_nic| Bound {
+            in_nic,
+            ..Bound::owners(1)
+        };
+        assert_eq!(queue(5).violations(&observed), [""; 0]);
+        assert_eq!(queue(4).violations(&observed).len(), 1);
+        assert_eq!(queue(3).violations(&observed).len(), 2);
     }
 
     #[test]

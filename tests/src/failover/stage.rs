@@ -61,20 +61,22 @@ impl Traffic {
     }
 }
 
-/// Where the frames of a flow come from.
+/// Where the frames of a flow come from, and where they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A guest's ring.
-    Guest,
-    /// The NIC.
-    Uplink,
+pub enum Path {
+    /// From one guest's ring into another's.
+    Guests,
+    /// From the NIC.
+    FromUplink,
+    /// From a guest's ring to the NIC.
+    ToUplink,
 }
 
-/// The flows by name and source.
-pub const FLOWS: [(&str, Source); 3] = [
-    ("VM to VM", Source::Guest),
-    ("uplink to VM", Source::Uplink),
-    ("VM to uplink", Source::Guest),
+/// The flows by name and path.
+pub const FLOWS: [(&str, Path); 3] = [
+    ("VM to VM", Path::Guests),
+    ("uplink to VM", Path::FromUplink),
+    ("VM to uplink", Path::ToUplink),
 ];
 
 /// A running system under traffic. The guests and the instrument end before it does.

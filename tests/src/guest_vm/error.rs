@@ -56,7 +56,7 @@ pub enum GuestVmError {
         log: String,
     },
     /// Nobody waits for the guest any more.
-    #[error("the guest was given up before it was ready")]
+    #[error("the guest was given up")]
     GivenUp,
     /// Something did not come in time.
     #[error("{what} did not come within {limit:?}: {log}")]

@@ -30,7 +30,7 @@ impl Act {
     pub(super) fn perform(self, stage: &mut Stage, nic: Nic) -> Result<Done> {
         match self {
             Self::Promote => promote(stage, nic),
-            Self::Kill => kill(stage),
+            Self::Kill => kill(stage, nic),
         }
     }
 }
@@ -63,14 +63,17 @@ fn steering_us(report: &PromoteReport) -> u64 {
     steer.map_or(0, |phase| phase.us)
 }
 
-fn kill(stage: &mut Stage) -> Result<Done> {
+fn kill(stage: &mut Stage, nic: Nic) -> Result<Done> {
     let observed = stage.observe(|stage, pair| {
         stage.kill(pair.active, Signal::SIGKILL)?;
         Ok(vec![pair.active])
     })?;
     Ok(Done {
         observed,
-        bound: Bound::owners(1),
+        bound: Bound {
+            in_nic: nic.transmit_queue(),
+            ..Bound::owners(1)
+        },
         freeze_us: None,
     })
 }

@@ -35,6 +35,15 @@ impl Nic {
             Self::BridgeFdb => 0,
         }
     }
+
+    /// Packets that it may have taken from an instance and not sent yet. QEMU's igb sends when it is told
+    /// of them, its virtio-net when its main loop comes round to it.
+    pub(super) fn transmit_queue(self) -> u64 {
+        match self {
+            Self::SriovMac => 0,
+            Self::BridgeFdb => 256,
+        }
+    }
 }
 
 impl Display for Nic {

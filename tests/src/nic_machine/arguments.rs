@@ -14,7 +14,10 @@ const MEMORY_MIB: u32 = 2560;
 const HUGEPAGES: u32 = 224;
 const CPUS: u32 = 2;
 /// A device behind the IOMMU, as vfio wants it.
-const BEHIND_IOMMU: &str = "iommu_platform=on,disable-legacy=on,ats=off,romfile=";
+const BEHIND_IOMMU: &str = "iommu_platform=on,disable-legacy=on,ats=off";
+/// The longest ring that there is. When one is full, QEMU gives the device the packets that wait in the
+/// hub before the one that waits at the device (`qemu_flush_or_purge_queued_packets`): that is reordered.
+const VIRTIO: &str = "rx_queue_size=1024,romfile=";
 
 /// All of them; the machine sees `share` as its only writable folder of the host.
 pub(super) fn arguments(artifacts: &Artifacts, paths: &Paths, share: &Path) -> Vec<String> {
@@ -84,8 +87,9 @@ fn virtio(number: usize) -> Vec<String> {
     let slot = number + 2;
     let port = format!("pcie-root-port,id=root-{near},slot={slot},chassis={slot}");
     let address = UPLINKS[number];
-    let device =
-        format!("virtio-net-pci,netdev={near},bus=root-{near},mac={address},{BEHIND_IOMMU}");
+    let device = format!(
+        "virtio-net-pci,netdev={near},bus=root-{near},mac={address},{BEHIND_IOMMU},{VIRTIO}"
+    );
     let far_device = plain(&far, BRIDGE_PORTS[number]);
     [
         wire(slot, [&near, &far]),
@@ -95,7 +99,7 @@ fn virtio(number: usize) -> Vec<String> {
 }
 
 fn plain(netdev: &str, address: &str) -> String {
-    format!("virtio-net-pci,netdev={netdev},mac={address},romfile=")
+    format!("virtio-net-pci,netdev={netdev},mac={address},{VIRTIO}")
 }
 
 /// A hub of QEMU with two ports: what one device sends, the other one is given in the same order.
