@@ -3,10 +3,14 @@
 CARGO := cargo
 TEST_ARGS ?=
 
-.PHONY: build demo demo-vm test lint bench bench-promote bench-failover chaos clean packages
+.PHONY: build demo demo-vm test test-sriov lint bench bench-promote bench-failover chaos clean packages qemu
 
 packages:
 	@scripts/install-packages
+
+# A QEMU with SR-IOV, from the release's backports where its own is too old.
+qemu: packages
+	@qemu-system-x86_64 -device help 2>&1 | grep -q '"igb"' || tests/guest/install-qemu-backports
 
 build: packages
 	$(CARGO) build --locked --release --workspace
@@ -18,8 +22,11 @@ demo: build
 demo-vm: build
 	@target/release/demo-vm $(ARGS)
 
-test: build lint
+test: build lint qemu
 	scripts/test $(TEST_ARGS)
+
+test-sriov: build qemu
+	RUST_TEST_THREADS=1 $(CARGO) test --locked --release --workspace --test sriov -- --nocapture
 
 lint: packages
 	$(CARGO) fmt --all --check

@@ -7,11 +7,13 @@ mod programs;
 mod supervisor;
 
 pub use network::SoftwareNic;
+pub(crate) use network::{ip, quiet_ipv6};
 pub use operator::{Operator, OperatorError};
 pub use programs::{Missing, Programs, require_root};
 pub use supervisor::{CommandOutcome, Supervisor};
 
 use crate::emulator::{GuestSpec, Socket, UplinkSpec};
+use crate::real_nic::RealNic;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,8 +28,10 @@ pub struct RigConfig {
     pub ports: usize,
     /// Who listens on their sockets: `server`, the switch, or `client`, the guests.
     pub mode: &'static str,
-    /// There is an uplink, and steering by `ebpf`.
+    /// There is an uplink, and steering.
     pub uplink: bool,
+    /// The NIC that the uplink leads to, instead of a software NIC with steering by `ebpf`.
+    pub real_nic: Option<RealNic>,
     /// An IPv4 address with prefix length for the far end of the uplink.
     pub wire_address: Option<&'static str>,
     /// CPU of each lane of both instances.
@@ -51,6 +55,7 @@ impl RigConfig {
             ports,
             mode: "server",
             uplink: true,
+            real_nic: None,
             wire_address: None,
             lanes: vec![0],
             poll: "adaptive",
@@ -70,6 +75,7 @@ const READY: Duration = Duration::from_secs(60);
 pub struct Rig {
     supervisor: Supervisor,
     dir: TempDir,
+    wire: String,
     _nic: Option<SoftwareNic>,
 }
 
@@ -93,7 +99,9 @@ impl Rig {
         require_root()?;
         let programs = Programs::find()?;
         let dir = tempfile::Builder::new().prefix("vswsup-rig-").tempdir()?;
-        let nic = config.uplink.then(SoftwareNic::new).transpose()?;
+        let software = config.uplink && config.real_nic.is_none();
+        let nic = software.then(SoftwareNic::new).transpose()?;
+        let wire = config.real_nic.as_ref().map(|nic| nic.wire.as_str());
         if let (Some(nic), Some(address)) = (&nic, config.wire_address) {
             nic.set_wire_address(address)?;
         }
@@ -103,6 +111,7 @@ impl Rig {
         Ok(Self {
             supervisor,
             dir,
+            wire: wire.unwrap_or(SoftwareNic::WIRE).to_owned(),
             _nic: nic,
         })
     }
@@ -149,7 +158,7 @@ impl Rig {
 
     /// The far end of the uplink.
     pub fn wire(&self) -> UplinkSpec {
-        UplinkSpec::new(None, SoftwareNic::WIRE)
+        UplinkSpec::new(None, &self.wire)
     }
 
     /// Says how the instances fail from now on; see `vswitch`'s fault injection.
@@ -225,7 +234,8 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
         config.more,
     );
     if config.uplink {
-        text += &uplink();
+        let real = config.real_nic.as_ref().map(RealNic::configuration);
+        text += &real.unwrap_or_else(software_uplink);
     }
     for number in 1..=config.ports {
         let path = socket(dir, number);
@@ -238,7 +248,7 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
     text
 }
 
-fn uplink() -> String {
+fn software_uplink() -> String {
     let [a, b] = SoftwareNic::INSTANCES;
     let [port_a, port_b] = SoftwareNic::PORTS;
     let ring = format!("blocksz=65536,framesz=2048,framecnt={UPLINK_FRAMES}");

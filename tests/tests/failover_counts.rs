@@ -4,7 +4,7 @@
 use nix::sys::signal::Signal;
 use std::thread;
 use std::time::Duration;
-use vswsup_tests::failover::{Bound, Observed, Stage, Tally, Witness};
+use vswsup_tests::failover::{Bound, Observed, Stage, Tally, Traffic, Witness};
 use vswsup_tests::rig::RigConfig;
 
 /// Deaths by each signal.
@@ -19,7 +19,7 @@ fn repeat(lanes: &[u16], bound: Bound, mut act: impl FnMut(&mut Stage) -> Observ
         lanes: lanes.to_vec(),
         ..RigConfig::guests(2)
     };
-    let mut stage = Stage::start(config).unwrap_or_else(|error| panic!("{error}"));
+    let mut stage = Stage::start(config, Traffic::USUAL).unwrap_or_else(|error| panic!("{error}"));
     let supervisor = stage.wait_until_whole(&[]).unwrap().supervisor;
     let witness = Witness::start(supervisor, lanes.len() as u16).unwrap();
     let (mut done, mut void) = (0, 0);

@@ -16,7 +16,7 @@ pub use kind::Kind;
 pub use options::Options;
 pub use outcome::{KindOutcome, Outcome};
 
-use crate::failover::{Error, Observed, Pair, Result, Stage, Witness};
+use crate::failover::{Error, Observed, Pair, Result, Stage, Traffic, Witness};
 use crate::rig::RigConfig;
 use crate::terminal::{Interrupt, Progress};
 use std::thread;
@@ -35,10 +35,11 @@ const TELL_EVERY: u32 = 10;
 pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Outcome> {
     let seed = options.seed();
     progress.note(&format!("seed {seed}"));
-    let mut stage = Stage::start(RigConfig {
+    let config = RigConfig {
         lanes: options.lanes.clone(),
         ..RigConfig::guests(2)
-    })?;
+    };
+    let mut stage = Stage::start(config, Traffic::USUAL)?;
     let supervisor = stage.wait_until_whole(&[])?.supervisor;
     let witness = Witness::start(supervisor, options.lanes.len() as u16)?;
     let mut chance = fastrand::Rng::with_seed(seed);

@@ -1,7 +1,7 @@
 //! What came of it.
 
 use super::{Kind, Options};
-use crate::failover::{Observed, RATE};
+use crate::failover::{Observed, Traffic};
 use crate::statistics::Summary;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl Outcome {
     pub(super) fn new(seed: u64, options: &Options) -> Self {
         Self {
             seed,
-            rate: RATE,
+            rate: Traffic::USUAL.rate,
             burst: BURST,
             lanes: options.lanes.len(),
             void: 0,
@@ -149,6 +149,7 @@ mod tests {
         (flow.tally.lost, flow.blackout) = (5, 2000);
         Observed {
             flows: vec![flow; 3],
+            rate: Traffic::USUAL.rate,
             disconnects: 0,
             window: Window::new(0, 1),
             terms: 1,

@@ -7,6 +7,8 @@
 //! All numbers are big-endian; `sent at` is CLOCK_MONOTONIC in nanoseconds. The pattern depends on every
 //! field of the header, so a change anywhere behind the addresses is seen as a wrong pattern.
 
+use std::fmt;
+
 use super::clock::Nanos;
 
 /// IEEE 802 "local experimental ethertype 1".
@@ -35,6 +37,13 @@ impl Mac {
     pub fn of_endpoint(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
         Mac([0x02, b'v', b's', b'w', high, low])
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
     }
 }
 

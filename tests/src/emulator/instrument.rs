@@ -60,7 +60,7 @@ impl Instrument {
         process::allow_many_descriptors()?;
         let (commands, receiver) = channel();
         let stalls = Arc::<Stalls>::default();
-        let poll_loop = PollLoop::new(receiver, stalls.clone());
+        let poll_loop = PollLoop::new(receiver, stalls.clone(), plan.restful);
         let connector = Connector::start()?;
         let mut running = Running {
             commands,

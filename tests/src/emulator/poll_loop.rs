@@ -74,11 +74,14 @@ pub(crate) struct PollLoop {
     flows: Vec<FlowState>,
     /// When a frame of a flow was sent or received last.
     active: Nanos,
+    /// How long it spins on after the last frame.
+    spin_on: Nanos,
     buffer: [u8; LONGEST_FRAME],
 }
 
 impl PollLoop {
-    pub(crate) fn new(commands: Receiver<Command>, stalls: Arc<Stalls>) -> Self {
+    /// One that rests after each turn if it is `restful`, and otherwise only without traffic.
+    pub(crate) fn new(commands: Receiver<Command>, stalls: Arc<Stalls>, restful: bool) -> Self {
         Self {
             commands,
             stalls,
@@ -87,6 +90,7 @@ impl PollLoop {
             next_idle: 0,
             flows: vec![],
             active: clock::now(),
+            spin_on: if restful { 0 } else { SPIN_ON },
             buffer: [0; LONGEST_FRAME],
         }
     }
@@ -102,12 +106,12 @@ impl PollLoop {
         }
     }
 
-    /// Rests when there is nothing to measure. Returns the time from which a stall counts.
+    /// Rests when there is nothing to measure, or always. Returns the time from which a stall counts.
     fn rest_if_idle(&mut self, now: Nanos) -> Nanos {
         if self.flows.iter().any(FlowState::is_sending) {
             self.active = now;
         }
-        if now.saturating_sub(self.active) < SPIN_ON {
+        if now.saturating_sub(self.active) < self.spin_on {
             return now;
         }
         thread::sleep(REST);

@@ -1,6 +1,6 @@
 //! What deaths may cost, by the code of the switch: docs/architecture.md, "What a death can cost".
 
-use super::stage::{FLOWS, RATE, Source};
+use super::stage::{FLOWS, Path};
 use super::{FlowObserved, Observed};
 use std::time::Duration;
 use vswitch::switch::BURST;
@@ -17,6 +17,11 @@ pub struct Bound {
     /// Promotes that may be called off by a death: what the NIC has delivered to the standby by then
     /// is lost, which is a matter of time as well.
     pub promotes: u64,
+    /// Packets from the NIC that it may have delivered to both instances when it was steered.
+    pub twins: u64,
+    /// Packets that a NIC may have taken from an owner and not sent yet when that dies: it loses them, or
+    /// sends them late. The software NIC sends before it returns.
+    pub in_nic: u64,
 }
 
 impl Bound {
@@ -25,14 +30,24 @@ impl Bound {
         Self {
             owners,
             promotes: 0,
+            twins: 0,
+            in_nic: 0,
+        }
+    }
+
+    /// A promote that succeeds, with a NIC that may deliver so many packets twice.
+    pub fn promote(twins: u64) -> Self {
+        Self {
+            twins,
+            ..Self::nothing()
         }
     }
 
     /// One instance dies in a promote, and nobody knows which one owned the lanes then.
     pub fn in_a_promote() -> Self {
         Self {
-            owners: 1,
             promotes: 1,
+            ..Self::owners(1)
         }
     }
 
@@ -47,13 +62,17 @@ impl Bound {
         if observed.disconnects > 0 {
             found.push(format!("{} disconnects", observed.disconnects));
         }
-        for ((name, source), flow) in FLOWS.iter().zip(&observed.flows) {
+        for ((name, path), flow) in FLOWS.iter().zip(&observed.flows) {
             let never = [
-                ("reordered", flow.tally.reordered, 0),
+                ("reordered", flow.tally.reordered, self.late(*path)),
                 ("corrupted", flow.tally.corrupted, 0),
-                ("doubled", flow.tally.doubled, self.doubled(*source)),
+                ("doubled", flow.tally.doubled, self.doubled(*path)),
             ];
-            let lost = ("lost", flow.tally.lost, self.lost(*source, flow));
+            let lost = (
+                "lost",
+                flow.tally.lost,
+                self.lost(*path, flow, observed.rate),
+            );
             let lost = observed.void.is_none().then_some(lost);
             for (what, count, limit) in never.into_iter().chain(lost) {
                 if count > limit {
@@ -66,22 +85,31 @@ impl Bound {
 
     /// A guest's burst whose buffers it has not got back is taken again. A burst from the NIC is in
     /// the dead process, and nobody can.
-    fn doubled(&self, source: Source) -> u64 {
-        match source {
-            Source::Guest => self.owners * BURST as u64,
-            Source::Uplink => 0,
+    fn doubled(&self, path: Path) -> u64 {
+        match path {
+            Path::Guests | Path::ToUplink => self.owners * BURST as u64,
+            Path::FromUplink => self.twins,
+        }
+    }
+
+    /// What is taken again are copies of what has arrived, and what follows is newer.
+    fn late(&self, path: Path) -> u64 {
+        match path {
+            Path::Guests | Path::FromUplink => 0,
+            Path::ToUplink => self.owners * self.in_nic,
         }
     }
 
     /// What a guest has sent waits in its own memory. What the NIC has delivered to the dead instance
     /// is gone, until it is steered.
-    fn lost(&self, source: Source, flow: &FlowObserved) -> u64 {
-        match source {
-            Source::Guest => 0,
-            Source::Uplink if self.owners + self.promotes == 0 => 0,
-            Source::Uplink => {
+    fn lost(&self, path: Path, flow: &FlowObserved, rate: u32) -> u64 {
+        match path {
+            Path::Guests => 0,
+            Path::ToUplink => self.owners * self.in_nic,
+            Path::FromUplink if self.owners + self.promotes == 0 => 0,
+            Path::FromUplink => {
                 let time = Duration::from_nanos(flow.outage) + BEHIND;
-                let delivered = f64::from(RATE) * time.as_secs_f64();
+                let delivered = f64::from(rate) * time.as_secs_f64();
                 self.owners * BURST as u64 + delivered as u64
             }
         }
@@ -92,7 +120,7 @@ impl Bound {
 mod tests {
     use super::*;
     use crate::emulator::Window;
-    use crate::failover::Tally;
+    use crate::failover::{Tally, Traffic};
 
     fn observed(change: impl Fn(usize, &mut FlowObserved)) -> Observed {
         let mut flows = vec![FlowObserved::default(); FLOWS.len()];
@@ -101,6 +129,7 @@ mod tests {
         }
         Observed {
             flows,
+            rate: Traffic::USUAL.rate,
             disconnects: 0,
             window: Window::new(0, 1),
             terms: 1,
@@ -120,7 +149,7 @@ mod tests {
     fn a_death_may_double_one_burst_of_a_guest_and_no_more() {
         let doubled = |count| {
             observed(move |place, flow| {
-                if FLOWS[place].1 == Source::Guest {
+                if FLOWS[place].1 != Path::FromUplink {
                     flow.tally = tally(0, count);
                 }
             })
@@ -141,10 +170,37 @@ mod tests {
         };
         let violations = Bound::owners(1).violations(&lost(1, 0));
         assert_eq!(violations.len(), 2, "{violations:?}");
-        let most = 32 + u64::from(RATE) * 120 / 1000;
+        let most = 32 + u64::from(Traffic::USUAL.rate) * 120 / 1000;
         let found = |count| Bound::owners(1).violations(&lost(count, 100_000_000)).len();
         assert_eq!((found(most), found(most + 1)), (2, 3));
         assert_eq!(Bound::nothing().violations(&lost(1, 0)).len(), 3);
+    }
+
+    #[test]
+    fn a_nic_may_deliver_twice_what_its_steering_says() {
+        let observed = observed(|place, flow| {
+            if FLOWS[place].1 == Path::FromUplink {
+                flow.tally = tally(0, 3);
+            }
+        });
+        assert_eq!(Bound::promote(3).violations(&observed), [""; 0]);
+        assert_eq!(Bound::promote(2).violations(&observed).len(), 1);
+    }
+
+    #[test]
+    fn what_a_nic_has_taken_from_the_dead_is_lost_or_late() {
+        let observed = observed(|place, flow| {
+            if FLOWS[place].1 == Path::ToUplink {
+                (flow.tally.lost, flow.tally.reordered) = (5, 4);
+            }
+        });
+        let queue = |in_nic| Bound {
+            in_nic,
+            ..Bound::owners(1)
+        };
+        assert_eq!(queue(5).violations(&observed), [""; 0]);
+        assert_eq!(queue(4).violations(&observed).len(), 1);
+        assert_eq!(queue(3).violations(&observed).len(), 2);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use bound::Bound;
 pub use error::{Error, Result};
 pub use observed::{FlowObserved, Observed};
 pub use pair::Pair;
-pub use stage::{FLOWS, RATE, Source, Stage};
+pub use stage::{FLOWS, Path, Stage, Traffic};
 pub use tally::Tally;
 pub use witness::Witness;
 pub(crate) use witness::ledger_of;

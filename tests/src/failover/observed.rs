@@ -10,13 +10,18 @@ pub struct FlowObserved {
     pub tally: Tally,
     /// Its longest gap.
     pub blackout: Nanos,
-    /// All its gaps together that were longer than [`FlowObserved::PAUSE`].
+    /// From the start of the window to the end of its longest gap: when it went on.
+    pub back: Nanos,
+    /// All its gaps together that were longer than [`FlowObserved::pause`].
     pub outage: Nanos,
 }
 
 impl FlowObserved {
-    /// The longest gap of a flow to which nothing happens, in nanoseconds.
-    pub const PAUSE: Nanos = 1_000_000;
+    /// The longest gap of a flow of `rate` frames a second to which nothing happens, in nanoseconds: ten
+    /// frames' time.
+    pub fn pause(rate: u32) -> Nanos {
+        10_000_000_000 / Nanos::from(rate)
+    }
 }
 
 /// What happened from before a death until the system was whole again.
@@ -24,6 +29,8 @@ impl FlowObserved {
 pub struct Observed {
     /// By flow, in the order of [`super::FLOWS`].
     pub flows: Vec<FlowObserved>,
+    /// Frames a second of each.
+    pub rate: u32,
     /// vhost-user connections closed.
     pub disconnects: u64,
     /// From before the death until every flow had gone on.

@@ -12,36 +12,76 @@ use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Frames a second of each flow. When both instances die the gap is a start-up, and the rings of
-/// guests and uplink hold 1.6 s of it.
-pub const RATE: u32 = 10_000;
 const RING: u16 = 16_384;
 const WIRE_SIZE: u16 = 64;
-/// What the rings hold less a long start-up: an instrument that stands still for longer may overflow.
-const STALL_LIMIT: Duration = Duration::from_millis(500);
+/// From the death of both instances to the first burst of the next, at most.
+const LONG_START: Duration = Duration::from_millis(1100);
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const WIRE: &str = "wire";
 
-/// Where the frames of a flow come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A guest's ring.
-    Guest,
-    /// The NIC.
-    Uplink,
+/// How much flows, and who watches it.
+#[derive(Clone, Copy, Debug)]
+pub struct Traffic {
+    /// Frames a second of each flow.
+    pub rate: u32,
+    /// The instrument rests now and then instead of having a CPU of its own.
+    pub restful: bool,
 }
 
-/// The flows by name and source.
-pub const FLOWS: [(&str, Source); 3] = [
-    ("VM to VM", Source::Guest),
-    ("uplink to VM", Source::Uplink),
-    ("VM to uplink", Source::Guest),
+impl Traffic {
+    /// When both instances die the gap is a start-up, and the rings of guests and uplink hold 1.6 s of
+    /// it.
+    pub const USUAL: Self = Self {
+        rate: 10_000,
+        restful: false,
+    };
+    /// For a machine whose CPUs are emulated.
+    pub const EMULATED: Self = Self {
+        rate: 1000,
+        restful: true,
+    };
+
+    /// What the rings hold less a long start-up: an instrument that stands still for longer may
+    /// overflow.
+    fn stall_limit(self) -> Duration {
+        Duration::from_secs_f64(f64::from(RING) / f64::from(self.rate)).saturating_sub(LONG_START)
+    }
+
+    fn plan(self) -> Plan {
+        match self.restful {
+            true => Plan::new().restful(),
+            false => Plan::new(),
+        }
+    }
+
+    fn steady(self, flow: usize, from: &str, to: &str) -> FlowSpec {
+        FlowSpec::steady(FLOWS[flow].0, from, to, self.rate, WIRE_SIZE)
+    }
+}
+
+/// Where the frames of a flow come from, and where they go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// From one guest's ring into another's.
+    Guests,
+    /// From the NIC.
+    FromUplink,
+    /// From a guest's ring to the NIC.
+    ToUplink,
+}
+
+/// The flows by name and path.
+pub const FLOWS: [(&str, Path); 3] = [
+    ("VM to VM", Path::Guests),
+    ("uplink to VM", Path::FromUplink),
+    ("VM to uplink", Path::ToUplink),
 ];
 
 /// A running system under traffic. The guests and the instrument end before it does.
 pub struct Stage {
+    traffic: Traffic,
     running: Running,
     counted: Counted,
     operator: Operator,
@@ -73,18 +113,20 @@ impl Counted {
 }
 
 impl Stage {
-    /// Starts it and its flows. The calling thread moves into the system's network namespace.
+    /// Starts it and its flows. The calling thread moves into the system's network namespace, if that has
+    /// its own. What is `more` in `config` may begin with further keys of `[failover]`.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn start(config: RigConfig) -> Result<Self> {
-        let more = config.more + RigConfig::DEATHS_ARE_USUAL;
+    pub fn start(config: RigConfig, traffic: Traffic) -> Result<Self> {
+        let more = RigConfig::DEATHS_ARE_USUAL.to_owned() + &config.more;
         let rig = Rig::start(&RigConfig {
             ports: 2,
             more,
             ..config
         })?;
-        let plan = Plan::new()
+        let plan = traffic
+            .plan()
             .guest("vm1", deep(rig.guest(1)))
             .guest("vm2", deep(rig.guest(2)))
             .uplink(
@@ -94,14 +136,15 @@ impl Stage {
                     ..rig.wire()
                 },
             )
-            .flow(steady(0, "vm1", "vm2"))
-            .flow(steady(1, WIRE, "vm1"))
-            .flow(steady(2, "vm2", WIRE));
+            .flow(traffic.steady(0, "vm1", "vm2"))
+            .flow(traffic.steady(1, WIRE, "vm1"))
+            .flow(traffic.steady(2, "vm2", WIRE));
         let running = Instrument::start(plan)?;
         running.wait_for_links(PATIENCE)?;
         running.start_flows(PATIENCE)?;
         let operator = rig.operator();
         let mut stage = Self {
+            traffic,
             counted: Counted::now(&running),
             running,
             operator,
@@ -175,6 +218,7 @@ impl Stage {
         });
         Ok(Observed {
             flows: flows.collect::<Result<_>>()?,
+            rate: self.traffic.rate,
             disconnects: self.counted.disconnects - before.disconnects,
             window,
             terms: after.term.saturating_sub(pair.term),
@@ -197,8 +241,11 @@ impl Stage {
             ..FlowObserved::default()
         };
         arrivals.for_each_gap(window, |gap| {
-            flow.blackout = flow.blackout.max(gap.length());
-            if gap.length() > FlowObserved::PAUSE {
+            if gap.length() > flow.blackout {
+                flow.blackout = gap.length();
+                flow.back = gap.until.saturating_sub(window.from);
+            }
+            if gap.length() > FlowObserved::pause(self.traffic.rate) {
                 flow.outage += gap.length();
             }
         })?;
@@ -222,7 +269,7 @@ impl Stage {
     fn void_since(&self, before: &Counted) -> Option<String> {
         let window = Window::new(before.at, self.counted.at);
         let stall = self.running.stalls().longest(window).length();
-        if u128::from(stall) > STALL_LIMIT.as_nanos() {
+        if u128::from(stall) > self.traffic.stall_limit().as_nanos() {
             let ms = stall / 1_000_000;
             return Some(format!("the instrument stalled for {ms} ms"));
         }
@@ -245,8 +292,4 @@ fn deep(guest: GuestSpec) -> GuestSpec {
         tx_ring: RING,
         ..guest
     }
-}
-
-fn steady(flow: usize, from: &str, to: &str) -> FlowSpec {
-    FlowSpec::steady(FLOWS[flow].0, from, to, RATE, WIRE_SIZE)
 }

@@ -22,14 +22,14 @@ pub struct CommandOutcome {
 
 /// The command channel into the guest; `tests/guest/agent` is the other end and tells the protocol.
 #[derive(Debug)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     stream: UnixStream,
     received: Vec<u8>,
     requests: u64,
 }
 
 impl Agent {
-    pub(super) fn new(stream: UnixStream) -> Result<Agent> {
+    pub(crate) fn new(stream: UnixStream) -> Result<Agent> {
         stream
             .set_read_timeout(Some(POLL_INTERVAL))
             .map_err(GuestVmError::file("agent"))?;
@@ -41,7 +41,7 @@ impl Agent {
     }
 
     /// Waits for the agent's first line; `alive` is asked again and again and may end the wait.
-    pub(super) fn wait_ready(
+    pub(crate) fn wait_ready(
         &mut self,
         deadline: Deadline,
         mut alive: impl FnMut() -> Result<()>,
@@ -57,7 +57,17 @@ impl Agent {
     }
 
     /// Runs `command` in the guest's shell; the guest kills it after `limit`, rounded up to seconds.
-    pub(super) fn run(&mut self, command: &str, limit: Duration) -> Result<CommandOutcome> {
+    pub(crate) fn run(&mut self, command: &str, limit: Duration) -> Result<CommandOutcome> {
+        self.run_while(command, limit, || Ok(()))
+    }
+
+    /// The same; `go_on` is asked again and again and may end the wait.
+    pub(crate) fn run_while(
+        &mut self,
+        command: &str,
+        limit: Duration,
+        go_on: impl FnMut() -> Result<()>,
+    ) -> Result<CommandOutcome> {
         self.requests += 1;
         let id = self.requests.to_string();
         let seconds = limit.as_millis().div_ceil(1000).max(1);
@@ -66,7 +76,7 @@ impl Agent {
             .write_all(request.as_bytes())
             .map_err(GuestVmError::file("agent"))?;
         let deadline = Deadline::after(limit + ANSWER_SLACK);
-        let (status, length) = self.answer_head(&id, deadline)?;
+        let (status, length) = self.answer_head(&id, deadline, go_on)?;
         let output = self.take_bytes(length, deadline)?;
         Ok(CommandOutcome {
             status,
@@ -74,9 +84,14 @@ impl Agent {
         })
     }
 
-    fn answer_head(&mut self, id: &str, deadline: Deadline) -> Result<(i32, usize)> {
+    fn answer_head(
+        &mut self,
+        id: &str,
+        deadline: Deadline,
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<(i32, usize)> {
         loop {
-            let line = self.next_line(deadline)?;
+            let line = self.next_line(deadline, &mut go_on)?;
             let mut words = line.split(' ');
             let answered = words.next().and_then(|word| word.parse::<u64>().ok());
             let status = words.next().and_then(|word| word.parse().ok());
@@ -93,11 +108,16 @@ impl Agent {
         }
     }
 
-    fn next_line(&mut self, deadline: Deadline) -> Result<String> {
+    fn next_line(
+        &mut self,
+        deadline: Deadline,
+        go_on: &mut impl FnMut() -> Result<()>,
+    ) -> Result<String> {
         loop {
             if let Some(line) = self.take_line()? {
                 return Ok(line);
             }
+            go_on()?;
             deadline.check("the guest's answer")?;
             self.receive()?;
         }
@@ -136,20 +156,20 @@ impl Agent {
 
 /// A point in time after which waiting is an error.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     at: Instant,
     limit: Duration,
 }
 
 impl Deadline {
-    pub(super) fn after(limit: Duration) -> Deadline {
+    pub(crate) fn after(limit: Duration) -> Deadline {
         Deadline {
             at: Instant::now() + limit,
             limit,
         }
     }
 
-    pub(super) fn check(self, what: &str) -> Result<()> {
+    pub(crate) fn check(self, what: &str) -> Result<()> {
         if Instant::now() < self.at {
             return Ok(());
         }

@@ -11,6 +11,10 @@ pub struct Artifacts {
     pub kernel: PathBuf,
     /// Busybox, modules, agent and ping program.
     pub initramfs: PathBuf,
+    /// The same for the machine with NICs, whose root is the host's.
+    pub nics_initramfs: PathBuf,
+    /// The kernel's other modules, as below `/lib/modules`.
+    pub modules: PathBuf,
     /// `gapping`, the ping program of `tests/guest/gapping.c`.
     pub gapping: PathBuf,
 }
@@ -26,9 +30,15 @@ impl Artifacts {
         Ok(Artifacts {
             kernel: cache.join("vmlinux"),
             initramfs: cache.join("initramfs.cpio"),
+            nics_initramfs: cache.join("initramfs-nics.cpio"),
+            modules: resolved(&cache.join("modules"))?,
             gapping: cache.join("gapping"),
         })
     }
+}
+
+fn resolved(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(GuestVmError::file(path))
 }
 
 fn in_first_namespace(program: PathBuf) -> Result<Command> {

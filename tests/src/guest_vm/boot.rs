@@ -1,30 +1,22 @@
 //! From the start of QEMU to a guest that runs commands.
 
 use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Mutex;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::agent::{Agent, Deadline};
-use super::process::describe;
+use super::agent::Deadline;
 use super::qemu::{self, Paths};
+use super::started::{CONNECT_LIMIT, StartedQemu};
 use super::{
-    Artifacts, GuestVm, GuestVmConfig, GuestVmError, Process, QemuVersion, Qmp, Result, SocketMode,
+    Artifacts, GuestVm, GuestVmConfig, GuestVmError, QemuVersion, Qmp, Result, SocketMode,
 };
-
-pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// QEMU as started: it waits for the back end, or its guest boots. Dropped, it is killed.
 #[derive(Debug)]
 pub struct StartingVm {
     config: GuestVmConfig,
     version: QemuVersion,
-    paths: Paths,
-    process: Process,
-    qmp: UnixStream,
-    agent: Agent,
+    qemu: StartedQemu,
     started: Instant,
 }
 
@@ -45,20 +37,14 @@ impl GuestVm {
         remove_stale(&config, &paths)?;
         let started = Instant::now();
         let arguments = qemu::arguments(&config, version, &artifacts, &paths);
-        let mut process = Process::start(&config.qemu, arguments, &paths.log)?;
-        let deadline = Deadline::after(CONNECT_LIMIT);
-        let qmp = connect(&paths.qmp, &mut process, &paths, deadline)?;
-        let agent = connect(&paths.agent, &mut process, &paths, deadline)?;
+        let mut qemu = StartedQemu::start(&config.qemu, arguments, paths)?;
         if config.mode == SocketMode::Server {
-            wait_until_exists(&config.socket, &mut process, &paths, deadline)?;
+            qemu.wait_until_exists(&config.socket)?;
         }
         Ok(StartingVm {
-            agent: Agent::new(agent)?,
             config,
             version,
-            paths,
-            process,
-            qmp,
+            qemu,
             started,
         })
     }
@@ -73,24 +59,21 @@ impl StartingVm {
 
     /// The same, given up with [`GuestVmError::GivenUp`] as soon as `given_up` says so.
     pub fn wait_ready_unless(self, given_up: impl Fn() -> bool) -> Result<GuestVm> {
-        let paths = self.paths.clone();
+        let paths = self.qemu.paths.clone();
         self.become_ready(given_up)
             .map_err(|error| error.with_log(&paths.tail()))
     }
 
     fn become_ready(mut self, given_up: impl Fn() -> bool) -> Result<GuestVm> {
         let deadline = Deadline::after(self.config.boot_limit);
-        self.agent.wait_ready(deadline, || match given_up() {
-            true => Err(GuestVmError::GivenUp),
-            false => check_alive(&mut self.process, &self.paths),
-        })?;
+        self.qemu.wait_ready(deadline, given_up)?;
         let mut vm = GuestVm {
-            qmp: Qmp::negotiate(self.qmp, CONNECT_LIMIT)?,
-            _process: self.process,
+            qmp: Qmp::negotiate(self.qemu.qmp, CONNECT_LIMIT)?,
+            _process: self.qemu.process,
             config: self.config,
             version: self.version,
-            paths: self.paths,
-            agent: Mutex::new(self.agent),
+            paths: self.qemu.paths,
+            agent: Mutex::new(self.qemu.agent),
             boot_time: Duration::ZERO,
         };
         while !vm.has_carrier()? {
@@ -116,52 +99,4 @@ pub(super) fn remove_stale(config: &GuestVmConfig, paths: &Paths) -> Result<()> 
         }
     }
     Ok(())
-}
-
-pub(super) fn connect(
-    path: &Path,
-    process: &mut Process,
-    paths: &Paths,
-    deadline: Deadline,
-) -> Result<UnixStream> {
-    loop {
-        if let Ok(stream) = UnixStream::connect(path) {
-            return Ok(stream);
-        }
-        wait_a_moment(path, process, paths, deadline)?;
-    }
-}
-
-fn wait_until_exists(
-    path: &Path,
-    process: &mut Process,
-    paths: &Paths,
-    deadline: Deadline,
-) -> Result<()> {
-    while !path.exists() {
-        wait_a_moment(path, process, paths, deadline)?;
-    }
-    Ok(())
-}
-
-fn wait_a_moment(
-    path: &Path,
-    process: &mut Process,
-    paths: &Paths,
-    deadline: Deadline,
-) -> Result<()> {
-    check_alive(process, paths)?;
-    deadline.check(&path.to_string_lossy())?;
-    thread::sleep(Duration::from_millis(10));
-    Ok(())
-}
-
-fn check_alive(process: &mut Process, paths: &Paths) -> Result<()> {
-    match process.exit_status() {
-        None => Ok(()),
-        Some(status) => Err(GuestVmError::QemuEnded {
-            status: describe(status),
-            log: paths.tail(),
-        }),
-    }
 }

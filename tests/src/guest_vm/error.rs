@@ -39,6 +39,14 @@ pub enum GuestVmError {
         /// Longest path that fits a `sockaddr_un`.
         limit: usize,
     },
+    /// A QEMU without the devices that are wanted.
+    #[error("QEMU {version} has no {device}: run tests/guest/install-qemu-backports")]
+    TooOld {
+        /// The QEMU that was found.
+        version: String,
+        /// What it lacks.
+        device: &'static str,
+    },
     /// QEMU ended by itself.
     #[error("QEMU ended ({status}): {log}")]
     QemuEnded {
@@ -48,7 +56,7 @@ pub enum GuestVmError {
         log: String,
     },
     /// Nobody waits for the guest any more.
-    #[error("the guest was given up before it was ready")]
+    #[error("the guest was given up")]
     GivenUp,
     /// Something did not come in time.
     #[error("{what} did not come within {limit:?}: {log}")]
@@ -96,13 +104,13 @@ impl std::fmt::Debug for GuestVmError {
 }
 
 impl GuestVmError {
-    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
     }
 
     /// The same, and where it is a time limit, with what QEMU and the guest last said.
-    pub(super) fn with_log(mut self, tail: &str) -> Self {
+    pub(crate) fn with_log(mut self, tail: &str) -> Self {
         if let Self::TimedOut { log, .. } = &mut self {
             log.push_str(tail);
         }

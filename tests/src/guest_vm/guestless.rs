@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::agent::Deadline;
-use super::boot::{self, CONNECT_LIMIT};
+use super::boot;
 use super::qemu::{self, Paths};
+use super::started::{CONNECT_LIMIT, connect};
 use super::{GuestVmConfig, Process, QemuVersion, Qmp, Result};
 
 /// QEMU that connects, and sends what it sends before there is a driver. It starts within a moment, but
@@ -29,7 +30,7 @@ impl GuestlessQemu {
         let arguments = qemu::arguments_without_guest(config, version, &paths);
         let mut process = Process::start(&config.qemu, arguments, &paths.log)?;
         let deadline = Deadline::after(CONNECT_LIMIT);
-        let stream = boot::connect(&paths.qmp, &mut process, &paths, deadline)?;
+        let stream = connect(&paths.qmp, &mut process, &paths, deadline)?;
         let qmp = Qmp::negotiate(stream, limit).map_err(|error| error.with_log(&paths.tail()))?;
         Ok(GuestlessQemu {
             _process: process,

@@ -43,7 +43,7 @@
 //! # }
 //! ```
 
-mod agent;
+pub(crate) mod agent;
 mod artifacts;
 mod boot;
 mod config;
@@ -51,8 +51,9 @@ mod error;
 mod guestless;
 mod ping;
 mod process;
-mod qemu;
+pub(crate) mod qemu;
 mod qmp;
+pub(crate) mod started;
 mod vm;
 mod watch;
 

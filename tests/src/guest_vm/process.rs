@@ -88,7 +88,7 @@ pub(super) fn tied_to_this_thread(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// Runs `command` and gives its stdout; a failure is an error with what it printed.
-pub(super) fn run_to_end(command: &mut Command) -> Result<String> {
+pub(crate) fn run_to_end(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()

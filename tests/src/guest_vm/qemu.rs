@@ -64,16 +64,16 @@ impl fmt::Display for QemuVersion {
 
 /// Files in the work directory of a VM.
 #[derive(Clone, Debug)]
-pub(super) struct Paths {
-    pub(super) qmp: PathBuf,
-    pub(super) agent: PathBuf,
-    pub(super) console: PathBuf,
-    pub(super) log: PathBuf,
-    pub(super) trace: PathBuf,
+pub(crate) struct Paths {
+    pub(crate) qmp: PathBuf,
+    pub(crate) agent: PathBuf,
+    pub(crate) console: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) trace: PathBuf,
 }
 
 impl Paths {
-    pub(super) fn below(workdir: &Path) -> Result<Paths> {
+    pub(crate) fn below(workdir: &Path) -> Result<Paths> {
         Ok(Paths {
             qmp: socket_path(workdir.join("qmp.sock"))?,
             agent: socket_path(workdir.join("agent.sock"))?,
@@ -84,7 +84,7 @@ impl Paths {
     }
 
     /// The end of QEMU's messages and of the guest's console, for errors.
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         [&self.log, &self.console]
             .map(|path| format!("\n--- {}\n{}", path.display(), last_lines(path)))
             .concat()
@@ -178,7 +178,8 @@ fn kernel(config: &GuestVmConfig, artifacts: &Artifacts, paths: &Paths) -> Vec<S
     .collect()
 }
 
-fn channels(paths: &Paths) -> Vec<String> {
+/// QMP, and the agent's port.
+pub(crate) fn channels(paths: &Paths) -> Vec<String> {
     options(&[
         ("-chardev", &listening("qmp", &paths.qmp)),
         ("-mon", "chardev=qmp,mode=control"),
@@ -244,11 +245,12 @@ fn listening(id: &str, path: &Path) -> String {
 }
 
 /// A comma in an option of QEMU is written twice.
-fn escaped(path: &Path) -> String {
+pub(crate) fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
-fn options(pairs: &[(&str, &str)]) -> impl Iterator<Item = String> {
+/// Options of QEMU, each with its value.
+pub(crate) fn options(pairs: &[(&str, &str)]) -> impl Iterator<Item = String> {
     pairs
         .iter()
         .flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()])

@@ -65,11 +65,12 @@ fn pair(one: &str, other: &str, index: u32) -> io::Result<()> {
 
 /// Neighbour and router solicitations would be packets that no flow sent. A kernel without IPv6 has
 /// neither.
-fn quiet_ipv6() {
+pub(crate) fn quiet_ipv6() {
     let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 }
 
-fn ip(arguments: &str) -> io::Result<()> {
+/// Runs `ip` with these arguments, which must succeed.
+pub(crate) fn ip(arguments: &str) -> io::Result<()> {
     let outcome = Command::new("ip").args(arguments.split(' ')).output()?;
     if outcome.status.success() {
         return Ok(());

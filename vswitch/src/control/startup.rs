@@ -258,7 +258,7 @@ fn open_uplink(
     };
     let mut uplink = Uplink::open(eal, devargs, &pool, &config)?;
     clock.lap("port configure");
-    uplink.promiscuous_on()?;
+    receive_all(&mut uplink);
     let queues = uplink.start()?;
     clock.lap("port start");
     let pair = queues
@@ -268,6 +268,15 @@ fn open_uplink(
         .zip(queues.tx.into_iter().next());
     let (receive, transmit) = pair.ok_or_else(|| StartupError::NoQueue(devargs.to_owned()))?;
     Ok((uplink, UplinkPort::new(receive, transmit, pool)))
+}
+
+/// A VF may be refused that. It is given what is for its own address then, and for everybody.
+fn receive_all(uplink: &mut Uplink) {
+    if let Err(error) = uplink.promiscuous_on() {
+        say(format_args!(
+            "vswitch: {error}; the uplink receives what the NIC is told to give it, and no more"
+        ));
+    }
 }
 
 /// Times the phases of the start.

@@ -1,0 +1,79 @@
+//! What is done to the system.
+
+use super::{Done, Nic};
+use crate::failover::{Bound, Result, Stage};
+use nix::sys::signal::Signal;
+use std::fmt::{self, Display, Formatter};
+use vswsup::control::protocol::PromoteReport;
+
+/// One move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// The standby is promoted.
+    Promote,
+    /// The active instance gets SIGKILL.
+    Kill,
+}
+
+impl Act {
+    /// In the order in which they are done.
+    pub const ALL: [Self; 2] = [Self::Promote, Self::Kill];
+
+    /// More than one of it.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Promote => "promotes",
+            Self::Kill => "kills",
+        }
+    }
+
+    pub(super) fn perform(self, stage: &mut Stage, nic: Nic) -> Result<Done> {
+        match self {
+            Self::Promote => promote(stage, nic),
+            Self::Kill => kill(stage, nic),
+        }
+    }
+}
+
+impl Display for Act {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Promote => "promote",
+            Self::Kill => "kill",
+        })
+    }
+}
+
+fn promote(stage: &mut Stage, nic: Nic) -> Result<Done> {
+    let mut report: Option<PromoteReport> = None;
+    let observed = stage.observe(|stage, _| {
+        report = Some(stage.operator().promote(false)?);
+        Ok(vec![])
+    })?;
+    let steering = report.as_ref().map_or(0, steering_us);
+    Ok(Done {
+        bound: Bound::promote(nic.twins(observed.rate, steering)),
+        observed,
+        freeze_us: report.and_then(|report| report.freeze_us),
+    })
+}
+
+fn steering_us(report: &PromoteReport) -> u64 {
+    let steer = report.phases.iter().find(|phase| phase.name == "steer");
+    steer.map_or(0, |phase| phase.us)
+}
+
+fn kill(stage: &mut Stage, nic: Nic) -> Result<Done> {
+    let observed = stage.observe(|stage, pair| {
+        stage.kill(pair.active, Signal::SIGKILL)?;
+        Ok(vec![pair.active])
+    })?;
+    Ok(Done {
+        observed,
+        bound: Bound {
+            in_nic: nic.transmit_queue(),
+            ..Bound::owners(1)
+        },
+        freeze_us: None,
+    })
+}

@@ -1,0 +1,102 @@
+//! `inside-nic`: the whole product on a NIC of a [`crate::nic_machine`], with two instances on PCI devices by
+//! vfio, guests by the emulator, and traffic from the wire to guests and back. Promotes that nobody may
+//! notice, and deaths.
+//!
+//! Reading order: [`Options`]; [`Nic`]; [`Act`]; [`run`]; [`Outcome`].
+
+mod act;
+mod nic;
+mod options;
+mod outcome;
+mod table;
+
+pub use act::Act;
+pub use nic::Nic;
+pub use options::Options;
+pub use outcome::{ActOutcome, FlowOutcome, Outcome};
+
+use crate::failover::{Bound, Observed, Result, Stage, Traffic};
+use crate::rig::RigConfig;
+use crate::terminal::{Interrupt, Progress};
+use std::thread;
+use std::time::Duration;
+
+/// From one move to the next.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Moves between two lines of progress.
+const TELL_EVERY: u32 = 5;
+/// An emulated CPU stands still without having been told so, and looks as if it had run.
+const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\nmapped = \"5s\"\n\
+    prepare = \"10s\"\nquiesce = \"10s\"\nrelease = \"10s\"\n";
+
+/// Makes the NIC, starts the system on it, and lets it move as often as asked for, or until Ctrl-C.
+///
+/// # Errors
+/// When the system or the instrument cannot be started, or does not recover.
+pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Outcome> {
+    let config = RigConfig {
+        real_nic: Some(options.nic.make()?),
+        more: LIMITS.to_owned(),
+        ..RigConfig::guests(2)
+    };
+    let traffic = Traffic {
+        rate: options.rate,
+        ..Traffic::EMULATED
+    };
+    let mut stage = Stage::start(config, traffic)?;
+    progress.say("traffic flows");
+    let mut outcome = Outcome::new(options);
+    for act in Act::ALL {
+        let of_act = repeat(&mut stage, options, act, interrupt, progress)?;
+        outcome.acts.push(of_act);
+    }
+    progress.end();
+    Ok(outcome)
+}
+
+fn repeat(
+    stage: &mut Stage,
+    options: &Options,
+    act: Act,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<ActOutcome> {
+    let mut outcome = ActOutcome::new(act, options.times(act));
+    while outcome.goes_on() && !interrupt.raised() {
+        thread::sleep(PAUSE);
+        let done = act.perform(stage, options.nic)?;
+        let broken = done.violations();
+        for violation in &broken {
+            progress.note(&format!("{act} {}: {violation}", outcome.done + 1));
+        }
+        if let Some(reason) = &done.observed.void {
+            progress.note(&format!("{act}: void, repeated: {reason}"));
+        }
+        outcome.add(&done, broken);
+        if outcome.done.is_multiple_of(TELL_EVERY) {
+            progress.count(act.plural(), outcome.done, outcome.wanted);
+        }
+    }
+    Ok(outcome)
+}
+
+/// What one move showed.
+#[derive(Debug)]
+struct Done {
+    observed: Observed,
+    /// What it may show.
+    bound: Bound,
+    /// Of a promote, µs.
+    freeze_us: Option<f64>,
+}
+
+impl Done {
+    /// Everything that must not be: each move begins one term.
+    fn violations(&self) -> Vec<String> {
+        let terms = self.observed.terms;
+        let others = (terms != 1).then(|| format!("{terms} terms began"));
+        let mut found = self.bound.violations(&self.observed);
+        found.extend(others);
+        found
+    }
+}

@@ -1,0 +1,55 @@
+//! Two virtio-net devices behind ports of one bridge.
+//!
+//! ```text
+//! wire ═ br-wire ─bridge┬─ port ═ virtio-net   instance a
+//!                       └─ port ═ virtio-net   instance b
+//! ```
+
+use std::io;
+
+use super::RealNic;
+use super::device::{give_to_vfio, load, netdev, pci_address, set_up};
+use crate::nic_machine::{BRIDGE_PORTS, UPLINKS};
+use crate::rig::{ip, quiet_ipv6};
+
+const WIRE: &str = "wire";
+const WIRE_PORT: &str = "br-wire";
+const BRIDGE: &str = "br0";
+
+/// The two virtio-net devices, on vfio-pci, with steering by `bridge-fdb`.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
+    quiet_ipv6();
+    ["virtio_net", "vfio-pci"]
+        .iter()
+        .try_for_each(|module| load(module))?;
+    ip(&format!("link add {BRIDGE} type bridge mcast_snooping 0"))?;
+    ip(&format!("link set {BRIDGE} up"))?;
+    ip(&format!("link add {WIRE} type veth peer name {WIRE_PORT}"))?;
+    ip(&format!("link set {WIRE} up"))?;
+    let [port_a, port_b] = BRIDGE_PORTS.map(netdev);
+    let ports = [port_a?, port_b?];
+    for port in [WIRE_PORT, &ports[0], &ports[1]] {
+        ip(&format!("link set {port} master {BRIDGE}"))?;
+        set_up(port)?;
+    }
+    let [a, b] = UPLINKS.map(uplink);
+    let ([a, b], [port_a, port_b]) = ([a?, b?], ports);
+    Ok(RealNic {
+        uplink: format!("a = {a:?}\nb = {b:?}\n"),
+        // The emulated machine may be late to give a packet to the device.
+        steering: format!(
+            "backend = \"bridge-fdb\"\nports = {{ a = {port_a:?}, b = {port_b:?} }}\n\
+             in_flight = \"50ms\"\n"
+        ),
+        wire: WIRE.to_owned(),
+    })
+}
+
+fn uplink(address: crate::nic_machine::Address) -> io::Result<String> {
+    let function = pci_address(&netdev(address)?)?;
+    give_to_vfio(&function)?;
+    Ok(function)
+}

@@ -1,0 +1,124 @@
+//! Devices as sysfs shows them (Linux Documentation/ABI/testing/sysfs-bus-pci, sysfs-class-net).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::nic_machine::Address;
+use crate::rig::ip;
+
+const PCI: &str = "/sys/bus/pci";
+const NET: &str = "/sys/class/net";
+/// How long a device may take until its driver has it, or it has a carrier.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Loads a kernel module.
+pub(super) fn load(module: &str) -> io::Result<()> {
+    let outcome = Command::new("modprobe").arg(module).output()?;
+    match outcome.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "modprobe {module}: {}",
+            String::from_utf8_lossy(&outcome.stderr).trim()
+        ))),
+    }
+}
+
+/// The network device that has this address, as soon as there is one.
+pub(super) fn netdev(address: Address) -> io::Result<String> {
+    let mut found = None;
+    wait_until(&format!("network device {address}"), || {
+        found = find_netdev(address)?;
+        Ok(found.is_some())
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
+fn find_netdev(address: Address) -> io::Result<Option<String>> {
+    for entry in fs::read_dir(NET)? {
+        let path = entry?.path();
+        if fs::read_to_string(path.join("address")).is_ok_and(|found| found.trim() == address) {
+            return Ok(Some(name(&path)));
+        }
+    }
+    Ok(None)
+}
+
+/// Sets a network device up and waits for its carrier.
+pub(super) fn set_up(netdev: &str) -> io::Result<()> {
+    ip(&format!("link set {netdev} up"))?;
+    wait_for_carrier(netdev)
+}
+
+/// Waits for a carrier.
+pub(super) fn wait_for_carrier(netdev: &str) -> io::Result<()> {
+    let carrier = Path::new(NET).join(netdev).join("carrier");
+    wait_until(&format!("carrier of {netdev}"), || {
+        Ok(fs::read_to_string(&carrier).is_ok_and(|carrier| carrier.trim() == "1"))
+    })
+}
+
+/// The PCI address of a network device, be it a PCI function itself or, as with virtio, its child.
+pub(super) fn pci_address(netdev: &str) -> io::Result<String> {
+    let device = Path::new(NET).join(netdev).join("device").canonicalize()?;
+    let functions = device.ancestors().map(name);
+    let mut functions = functions.filter(|name| !name.is_empty() && pci(name).exists());
+    functions
+        .next()
+        .ok_or_else(|| io::Error::other(format!("{netdev} is no PCI device: {}", device.display())))
+}
+
+/// The PCI address of a physical function's virtual function `number`.
+pub(super) fn virtual_function(physical: &str, number: usize) -> io::Result<String> {
+    let link = pci(physical).join(format!("virtfn{number}"));
+    Ok(name(&fs::read_link(link)?))
+}
+
+/// Writes an attribute of a PCI function.
+pub(super) fn set(function: &str, attribute: &str, value: &str) -> io::Result<()> {
+    write(&pci(function).join(attribute), value)
+}
+
+/// Gives a PCI function to vfio-pci, from whatever driver it has.
+pub(super) fn give_to_vfio(function: &str) -> io::Result<()> {
+    set(function, "driver_override", "vfio-pci")?;
+    let driver = pci(function).join("driver");
+    if driver.exists() {
+        write(&driver.join("unbind"), function)?;
+    }
+    write(&Path::new(PCI).join("drivers_probe"), function)?;
+    match fs::read_link(&driver) {
+        Ok(driver) if name(&driver) == "vfio-pci" => Ok(()),
+        Ok(_) | Err(_) => Err(io::Error::other(format!(
+            "vfio-pci does not take {function}"
+        ))),
+    }
+}
+
+fn pci(function: &str) -> PathBuf {
+    Path::new(PCI).join("devices").join(function)
+}
+
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn write(path: &Path, value: &str) -> io::Result<()> {
+    let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+    fs::write(path, value).map_err(named)
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while !done()? {
+        if Instant::now() > until {
+            return Err(io::Error::other(format!("no {what} after {PATIENCE:?}")));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

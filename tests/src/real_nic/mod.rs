@@ -1,0 +1,29 @@
+//! NICs for a system under test, made of what a [`crate::nic_machine`] has. Everything here runs inside.
+
+mod bridge;
+mod device;
+mod virtual_functions;
+
+pub use bridge::virtio_on_a_bridge;
+pub use virtual_functions::virtual_functions;
+
+/// A NIC as the supervisor is told of it, and the far end of its wire.
+#[derive(Clone, Debug)]
+pub struct RealNic {
+    /// The lines of `[uplink]`.
+    pub uplink: String,
+    /// The lines of `[steering]`.
+    pub steering: String,
+    /// The network device that sends to the NIC and receives from it.
+    pub wire: String,
+}
+
+impl RealNic {
+    /// Its part of the supervisor's file.
+    pub fn configuration(&self) -> String {
+        let Self {
+            uplink, steering, ..
+        } = self;
+        format!("\n[uplink]\n{uplink}\n[steering]\n{steering}")
+    }
+}

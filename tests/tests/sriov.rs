@@ -1,0 +1,133 @@
+//! The whole product on NICs that hosts of tests have not: see `vswsup_tests::nic_machine`.
+//!
+//! Needs root and a QEMU with `igb` (`tests/guest/install-qemu-backports`); fails with the reason where
+//! they are missing. About 8 minutes on two CPUs, one of which would do.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use vswsup_tests::nic_machine::NicMachine;
+use vswsup_tests::terminal::Interrupt;
+
+/// What a case may take on a busy host.
+const CASE_LIMIT: Duration = Duration::from_secs(1200);
+const SHORT: Duration = Duration::from_secs(30);
+
+/// Each test wants both cores for itself.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn boot() -> NicMachine {
+    let interrupt = Interrupt::on_signals().expect("signals can be handled");
+    NicMachine::boot(&interrupt).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs `command` inside, which must succeed; what it writes is shown at once.
+fn run(machine: &mut NicMachine, command: &Command, limit: Duration) -> String {
+    let outcome = machine
+        .run(command, limit, &mut |text| print!("{text}"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let said = machine.log_tail();
+    assert_eq!(outcome.status, 0, "{command:?}: {}{said}", outcome.output);
+    outcome.output
+}
+
+fn shell(text: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", text]);
+    command
+}
+
+/// Fifty promotes and twenty kills under three flows.
+fn promotes_and_kills(nic: &str) {
+    let _turn = one_at_a_time();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inside-nic"));
+    command.arg(nic);
+    run(&mut boot(), &command, CASE_LIMIT);
+}
+
+#[test]
+fn promotes_and_kills_on_virtual_functions() {
+    promotes_and_kills("sriov-mac");
+}
+
+#[test]
+fn promotes_and_kills_on_virtio_devices_behind_a_bridge() {
+    promotes_and_kills("bridge-fdb");
+}
+
+/// The test programs of `steering` that want this kernel, and whether only their ignored tests do.
+const STEERING: [(&str, bool); 1] = [("bridge_fdb", false)];
+
+#[test]
+fn steering_that_needs_another_kernel_than_the_hosts() {
+    let _turn = one_at_a_time();
+    let mut machine = boot();
+    for (name, only_ignored) in STEERING {
+        let mut command = Command::new(steering_test(name));
+        command.arg("--test-threads=1");
+        if only_ignored {
+            command.arg("--ignored");
+        }
+        run(&mut machine, &command, CASE_LIMIT);
+    }
+}
+
+/// A test program of `steering`, built as this one is.
+fn steering_test(name: &str) -> PathBuf {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--locked", "--no-run", "--message-format=json"]);
+    // As `make build` builds it, so that nothing it needs is built twice.
+    cargo.args(["--workspace", "--test", name]);
+    if cfg!(not(debug_assertions)) {
+        cargo.arg("--release");
+    }
+    let output = cargo.stderr(Stdio::inherit()).output().expect("cargo");
+    assert!(output.status.success(), "{cargo:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let messages = said.lines().map(serde_json::from_str::<serde_json::Value>);
+    let mut programs = messages
+        .flatten()
+        .filter(|message| message["target"]["name"] == name);
+    let program = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    program.unwrap_or_else(|| panic!("{cargo:?} names no program: {said}"))
+}
+
+#[test]
+fn the_machine_keeps_the_hosts_time_and_its_limits() {
+    let _turn = one_at_a_time();
+    let mut machine = boot();
+    let uptime = shell("cut -d' ' -f1 /proc/uptime");
+    let seconds = |machine: &mut NicMachine| -> f64 {
+        let text = run(machine, &uptime, SHORT);
+        text.trim().parse().expect("a number")
+    };
+    let begin = (Instant::now(), seconds(&mut machine));
+    std::thread::sleep(Duration::from_secs(3));
+    let end = (Instant::now(), seconds(&mut machine));
+    let ratio = (end.1 - begin.1) / end.0.duration_since(begin.0).as_secs_f64();
+    assert!((0.8..1.25).contains(&ratio), "clocks differ: {ratio}");
+
+    let outcome = machine.run(
+        &shell("echo begun; sleep 60"),
+        Duration::from_secs(1),
+        &mut |_| {},
+    );
+    let outcome = outcome.expect("a program can be run");
+    assert_eq!(outcome.status, 137, "killed: {}", outcome.output);
+    assert!(outcome.output.starts_with("begun\n"), "{}", outcome.output);
+
+    // It writes into its own memory, not into the host's files.
+    let mark = std::env::temp_dir().join("vswsup-written-inside");
+    run(
+        &mut machine,
+        &shell(&format!("echo x > {}", mark.display())),
+        SHORT,
+    );
+    assert!(!mark.exists(), "{} is a file of the host", mark.display());
+}
