@@ -42,6 +42,7 @@ impl Daemon {
             }
             Action::StopTimer(timer) => self.timers.stop(Due::Policy(timer)),
             Action::Answer(request, outcome) => self.answer(request, outcome),
+            Action::Moved(outcome) => self.moved(outcome),
             Action::Ready => self.service.is_ready(),
             Action::Note(note) => self.take_note(note),
             Action::Quarantine(port) => self.quarantine(port),

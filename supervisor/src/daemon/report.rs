@@ -221,7 +221,7 @@ impl Daemon {
             port: name.unwrap_or_default().to_owned(),
             id: id.get(),
             revision: update.revision,
-            mapped_by_standby: self.policy.is_mapped_by_spare(id),
+            mapped_by_standby: self.policy.is_mapped_by_successor(id),
             features: virtio_names(summary.features),
             protocol_features: protocol_names(summary.protocol_features),
             rings_running: summary.rings_running,
