@@ -54,8 +54,12 @@ impl Daemon {
     fn spawn(&mut self, id: InstanceId) {
         // What the process before left there.
         let _ = self.ledger.instance(id).take_death();
+        if let Err(reason) = self.prepare_uplink(id) {
+            return self.events.push_back(Event::Died(id, reason));
+        }
         let program = self.config.instance(id).program;
-        match Process::spawn(program, id, self.poll.registry()) {
+        let hidden = self.uplinks.hidden_from(id);
+        match Process::spawn(program, &hidden, id, self.poll.registry()) {
             Ok(process) => {
                 self.spawned(id, process);
                 self.fates.began(id);
