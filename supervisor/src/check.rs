@@ -4,14 +4,18 @@
 mod cpus;
 mod device;
 mod finding;
+mod functions;
+mod host;
 mod limits;
 mod memory;
+mod methods;
 mod privileges;
 mod programs;
 mod sockets;
 mod steering;
 mod uplinks;
 
+pub(crate) use device::{Device, netdev_exists};
 pub use finding::{Finding, Unfit, Verdict};
 pub use limits::raise_open_files;
 
@@ -19,20 +23,27 @@ use crate::config::Config;
 use finding::Findings;
 
 /// Checks all that a supervisor needs that is about to start, in the network namespace of the
-/// calling thread. Changes nothing and disturbs nobody.
+/// calling thread, and says what this host can do. Changes nothing and disturbs nobody.
 pub fn run(config: &Config) -> Vec<Finding> {
     let mut findings = Findings::new(config);
-    lasting(&mut findings);
-    memory::check(&mut findings);
-    sockets::check(&mut findings);
+    starting(&mut findings);
+    host::describe(&mut findings);
     findings.list
 }
 
+fn starting(findings: &mut Findings<'_>) {
+    lasting(findings);
+    memory::check(findings);
+    sockets::check(findings);
+    functions::check_free(findings);
+}
+
 /// As [`run`], but for what a supervisor that runs with this configuration has taken already:
-/// memory and sockets.
+/// memory, sockets and devices.
 pub fn run_beside_supervisor(config: &Config) -> Vec<Finding> {
     let mut findings = Findings::new(config);
     lasting(&mut findings);
+    host::describe(&mut findings);
     findings.list
 }
 
@@ -41,7 +52,10 @@ pub fn run_beside_supervisor(config: &Config) -> Vec<Finding> {
 /// # Errors
 /// [`Unfit`], which names every problem.
 pub fn require(config: &Config) -> Result<(), Unfit> {
-    let problems: Vec<_> = run(config)
+    let mut findings = Findings::new(config);
+    starting(&mut findings);
+    let problems: Vec<_> = findings
+        .list
         .into_iter()
         .filter(Finding::is_problem)
         .collect();

@@ -6,6 +6,7 @@ mod error;
 mod failover;
 mod sections;
 mod units;
+mod uplink;
 mod validate;
 
 pub use diff::{PortChanges, RestartNeeded};
@@ -13,10 +14,11 @@ pub use document::{Place, Places, Position};
 pub use error::{ConfigError, Problem};
 pub use failover::Failover;
 pub use sections::{
-    InstanceOverride, Instances, PollMode, Port, PortMode, Supervisor, Timeouts, Uplink, Vswitch,
+    InstanceOverride, Instances, PollMode, Port, PortMode, Supervisor, Timeouts, Vswitch,
 };
 pub use steering::SteeringConfig;
 pub use units::MemorySize;
+pub use uplink::{Devices, FunctionName, Uplink};
 pub use validate::MAX_SOCKET_PATH;
 
 use serde::Deserialize;
@@ -74,8 +76,6 @@ pub struct InstanceConfig<'a> {
     pub program: &'a Path,
     /// The CPU of each of its lanes.
     pub lanes: &'a [u16],
-    /// Its uplink, as DPDK device arguments.
-    pub uplink: Option<&'a str>,
 }
 
 impl Config {
@@ -159,13 +159,12 @@ impl Config {
         self.supervisor.runtime_dir.join(Self::REJOIN_SOCKET)
     }
 
-    /// What `instance` is started with: `[vswitch]` and `[uplink]`, with its overrides applied.
+    /// What `instance` is started with: `[vswitch]`, with its overrides applied.
     pub fn instance(&self, instance: InstanceId) -> InstanceConfig<'_> {
         let own = self.instances.of(instance);
         InstanceConfig {
             program: own.program.as_deref().unwrap_or(&self.vswitch.program),
             lanes: own.lanes.as_deref().unwrap_or(&self.vswitch.lanes),
-            uplink: self.uplink.as_ref().map(|uplink| uplink.of(instance)),
         }
     }
 }

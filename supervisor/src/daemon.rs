@@ -24,10 +24,12 @@ mod quarantine;
 mod report;
 mod requests;
 mod roster;
+mod seclusion;
 mod service;
 mod signals;
 mod tell;
 mod timers;
+mod uplinks;
 mod vault;
 mod watch;
 
@@ -36,6 +38,7 @@ pub use error::DaemonError;
 use crate::config::Port;
 use crate::control::protocol::EventKind;
 use crate::control::{ConnId, ControlServer, RuntimeDir};
+use crate::pci::Sysfs;
 use crate::policy::{Event, Limits, Request, State, Timer};
 use crate::{Config, ExitStatus, check};
 use act::side;
@@ -53,6 +56,7 @@ use signals::Signals;
 use std::collections::{BTreeMap, VecDeque};
 use steering::Steering;
 use timers::Timers;
+use uplinks::Uplinks;
 use vault::{Entry, Vault};
 use vhost_transfer::device::SocketMode;
 use vhost_transfer::lifeline::LifelineListener;
@@ -91,6 +95,7 @@ struct Daemon {
     vault: Vault,
     ports: Ports,
     ledger: Ledger,
+    uplinks: Uplinks,
     steering: Box<dyn Steering>,
     /// What the NIC had delivered to each instance before the last handover to it steered.
     delivered_before: [Option<u64>; 2],
@@ -118,6 +123,7 @@ struct Daemon {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Policy(Timer),
+    Uplinks,
     Watch,
     Watchdog,
 }
@@ -163,6 +169,11 @@ impl Daemon {
         let control = ControlServer::bind(&path, poll.registry(), tokens::CONTROL)
             .map_err(|error| DaemonError::Control { path, error })?;
         let signals = Signals::new(poll.registry()).map_err(DaemonError::Loop)?;
+        let uplinks = if found {
+            Uplinks::resume(&config, Sysfs::host(), runtime.path())
+        } else {
+            Uplinks::take(&config, Sysfs::host(), runtime.path())?
+        };
         let steering = config.steering.open()?;
         let adopted = adopt::adopt(&rejoin, orphans, Patience::default())?;
         if found && adopted.is_empty() {
@@ -181,6 +192,7 @@ impl Daemon {
             vault: Vault::default(),
             ports: Ports::default(),
             ledger,
+            uplinks,
             steering,
             delivered_before: [None; 2],
             timers: Timers::default(),
@@ -245,10 +257,11 @@ impl Daemon {
     }
 
     /// Leaves nothing behind.
-    fn close(self) -> ExitStatus {
+    fn close(mut self) -> ExitStatus {
         if let Err(error) = self.steering.close() {
             console::say(format_args!("steering could not be given back: {error}"));
         }
+        self.uplinks.give_back();
         // When all was given up, what is in quarantine may be why.
         if self.ending == ExitStatus::Done {
             decisions::forget(self.runtime.path());

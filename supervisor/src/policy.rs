@@ -5,8 +5,8 @@
 //! anywhere but in [`timers`](State::timers), a function of the state: none can leak.
 //!
 //! An event changes the state where it must ([`State::handle`]); what follows from the state alone
-//! follows after every event ([`State::follow_up`]): answering updates, going on with a handover,
-//! handing out roles, steering, leaving.
+//! follows after every event ([`State::follow_up`]): going on with a handover, leaving a bad uplink,
+//! answering updates, handing out roles, steering, leaving.
 
 mod abort;
 mod adopt;
@@ -25,17 +25,20 @@ mod start;
 mod steer;
 mod stop;
 mod timer;
+mod uplink;
 
 pub use event::{Action, Event, Note, Order, Outcome, Promoted, Request, Word};
 pub use fence::Watched;
-pub use handover::{Handover, Phase};
+pub use handover::{Cause, Handover, Phase};
 pub use instance::{Instance, Life};
 pub use limits::Limits;
 pub use steer::Steering;
 pub use timer::Timer;
+pub use uplink::Health;
 
 use std::collections::{BTreeMap, BTreeSet};
 use stop::Stopping;
+use uplink::Uplink;
 use vhost_transfer::{InstanceId, PortId, Term};
 
 /// All that the policy knows.
@@ -53,6 +56,9 @@ pub struct State {
     /// Updates of the owner that wait for their `Stored`.
     updates: BTreeMap<PortId, u64>,
     steering: Steering,
+    uplinks: [Uplink; 2],
+    /// A bad uplink has led to a handover, and nothing has changed since.
+    fled: bool,
     handover: Option<Handover>,
     /// Nothing takes over by itself.
     pinned: bool,
@@ -80,6 +86,8 @@ impl State {
             vault: BTreeMap::new(),
             updates: BTreeMap::new(),
             steering: Steering::default(),
+            uplinks: Default::default(),
+            fled: false,
             handover: None,
             pinned: false,
             pinning: BTreeSet::new(),
@@ -133,6 +141,7 @@ impl State {
             Event::Pin(request) => self.pin(request),
             Event::Unpin(request) => self.unpin(request),
             Event::TryAgain => self.try_again(),
+            Event::Uplink(instance, health) => self.uplink_is(instance, health),
             Event::Steered(outcome) => self.steered(outcome),
             Event::Strayed(packets) => self.strayed(packets),
             Event::TimedOut(timer) => self.timed_out(timer),
@@ -188,8 +197,9 @@ impl State {
     }
 
     fn follow_up(&mut self) {
-        self.answer_updates();
         self.go_on();
+        self.see_to_uplinks();
+        self.answer_updates();
         self.hand_out_roles();
         self.say_ready();
         self.answer_pins();
@@ -214,10 +224,15 @@ impl State {
         self.find(|life| life == Life::Active)
     }
 
-    /// The instance that can take over at any time.
-    pub fn spare(&self) -> Option<InstanceId> {
+    /// The instance that takes over when the active one dies.
+    pub fn successor(&self) -> Option<InstanceId> {
         self.find(|life| life == Life::Standby)
             .filter(|&id| self.active() == Some(id.other()))
+    }
+
+    /// A successor that would serve as well as the active one does.
+    pub fn spare(&self) -> Option<InstanceId> {
+        self.successor().filter(|&id| !self.is_worse_off(id))
     }
 
     /// The term that runs, or ran last.
@@ -235,10 +250,10 @@ impl State {
         &self.steering
     }
 
-    /// The spare has mapped the device of `port` as the vault has it.
-    pub fn is_mapped_by_spare(&self, port: PortId) -> bool {
-        self.spare()
-            .is_some_and(|spare| self.instance(spare).has_mapped(port))
+    /// The successor has mapped the device of `port` as the vault has it.
+    pub fn is_mapped_by_successor(&self, port: PortId) -> bool {
+        self.successor()
+            .is_some_and(|standby| self.instance(standby).has_mapped(port))
     }
 
     /// The supervisor is on its way out.

@@ -95,6 +95,7 @@ fn instance(instance: InstanceId, state: InstanceState) -> InstanceReport {
         since: SystemTime::UNIX_EPOCH,
         devices_mapped: 2,
         start_phases: Vec::new(),
+        uplink: None,
     }
 }
 
@@ -395,10 +396,25 @@ fn check_prints_a_line_for_each_finding_and_fails_with_any_problem() {
         stderr(&output)
     );
     assert!(
-        stdout(&output).lines().all(|line| line.starts_with("ok ")),
+        stdout(&output)
+            .lines()
+            .all(|line| line.starts_with("ok ") || line.starts_with("note ")),
         "{}",
         stdout(&output)
     );
+    for note in [
+        "host.iommu",
+        "host.vfs",
+        "host.hugepages",
+        "steering.sriov-mac",
+    ] {
+        let start = format!("note     {note}: ");
+        assert!(
+            stdout(&output).lines().any(|line| line.starts_with(&start)),
+            "no {note}: {}",
+            stdout(&output)
+        );
+    }
     let uplinks = "[uplink]\na = \"net_af_packet0,iface=not-here-0\"\nb = \"ffff:ff:1f.7\"\n\
                    [steering]\nbackend = \"none\"\n";
     let file = write_config(directory.path(), uplinks);

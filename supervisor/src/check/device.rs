@@ -1,16 +1,17 @@
 //! What an uplink's device arguments lead to.
 
+use crate::config::{Config, Devices};
+use crate::pci::PciAddress;
 use nix::net::if_::if_nametoindex;
-use std::path::Path;
 
 /// Virtual devices of DPDK whose `iface=` names a network device that must exist.
 const ON_A_NETDEV: [&str; 3] = ["net_af_packet", "net_af_xdp", "net_pcap"];
 
 /// What an uplink is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Device {
-    /// A PCI device, by its full address.
-    Pci(String),
+pub(crate) enum Device {
+    /// A PCI device.
+    Pci(PciAddress),
     /// A virtual device of DPDK on this network device.
     Netdev(String),
     /// Any other virtual device of DPDK.
@@ -19,9 +20,9 @@ pub(super) enum Device {
 
 impl Device {
     /// `None`: these are no device arguments.
-    pub(super) fn parse(arguments: &str) -> Option<Self> {
+    pub(crate) fn parse(arguments: &str) -> Option<Self> {
         let (name, rest) = arguments.split_once(',').unwrap_or((arguments, ""));
-        if let Some(address) = pci_address(name) {
+        if let Some(address) = PciAddress::parse(name) {
             return Some(Self::Pci(address));
         }
         let driver = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -37,37 +38,25 @@ impl Device {
     }
 }
 
-/// `03:10.0` or `0000:03:10.0`, with its domain.
-fn pci_address(text: &str) -> Option<String> {
-    let (slot, function) = text.rsplit_once('.')?;
-    let parts: Vec<_> = slot.split(':').collect();
-    let (domain, bus, device) = match parts[..] {
-        [bus, device] => ("0000", bus, device),
-        [domain, bus, device] => (domain, bus, device),
-        _ => return None,
-    };
-    let hex = |text: &str, digits: usize| {
-        text.len() == digits && text.chars().all(|c| c.is_ascii_hexdigit())
-    };
-    let fits = hex(domain, 4) && hex(bus, 2) && hex(device, 2) && hex(function, 1);
-    fits.then(|| format!("{domain}:{bus}:{device}.{function}").to_lowercase())
+/// The devices that the configuration names by DPDK device arguments, as far as they are any.
+pub(super) fn named_by_arguments(config: &Config) -> Vec<Device> {
+    let devices = config.uplink.as_ref().map(|uplink| uplink.devices());
+    match devices {
+        Some(Devices::Arguments(both)) => both.into_iter().filter_map(Device::parse).collect(),
+        Some(Devices::Functions(_)) | None => Vec::new(),
+    }
+}
+
+/// Whether an uplink is a PCI device, which vfio gives to its instance.
+pub(super) fn is_any_pci(config: &Config) -> bool {
+    let functions = config.uplink.as_ref().and_then(|uplink| uplink.wanted());
+    let by_arguments = named_by_arguments(config);
+    functions.is_some() || by_arguments.iter().any(|one| matches!(one, Device::Pci(_)))
 }
 
 /// Whether there is a network device of this name in the thread's network namespace.
-pub(super) fn netdev_exists(name: &str) -> bool {
+pub(crate) fn netdev_exists(name: &str) -> bool {
     if_nametoindex(name).is_ok()
-}
-
-/// The name of the kernel driver that a PCI device is bound to, if it is bound. `None`: there is
-/// no such device.
-pub(super) fn pci_driver(address: &str) -> Option<Option<String>> {
-    let device = Path::new("/sys/bus/pci/devices").join(address);
-    if !device.exists() {
-        return None;
-    }
-    let driver = device.join("driver").read_link().ok();
-    let name = driver.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    Some(name)
 }
 
 #[cfg(test)]
@@ -76,7 +65,7 @@ mod tests {
 
     #[test]
     fn device_arguments_are_told_apart() {
-        let pci = |address: &str| Some(Device::Pci(address.to_owned()));
+        let pci = |address: &str| Some(Device::Pci(PciAddress::parse(address).unwrap()));
         let netdev = |name: &str| Some(Device::Netdev(name.to_owned()));
         let other = |name: &str| Some(Device::Virtual(name.to_owned()));
         for (arguments, device) in [
@@ -100,6 +89,5 @@ mod tests {
     fn the_loopback_device_exists_and_an_invented_one_does_not() {
         assert!(netdev_exists("lo"));
         assert!(!netdev_exists("not-here-0"));
-        assert_eq!(pci_driver("ffff:ff:1f.7"), None);
     }
 }

@@ -18,6 +18,8 @@ pub struct Finding {
 pub enum Verdict {
     /// It is as it should be.
     Ok(String),
+    /// How this host is, which is neither right nor wrong.
+    Note(String),
     /// It is not.
     Problem {
         /// What is wrong.
@@ -31,7 +33,7 @@ impl Finding {
     /// Whether it keeps a supervisor from starting.
     pub fn is_problem(&self) -> bool {
         match self.verdict {
-            Verdict::Ok(_) => false,
+            Verdict::Ok(_) | Verdict::Note(_) => false,
             Verdict::Problem { .. } => true,
         }
     }
@@ -41,6 +43,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
             Verdict::Ok(found) => write!(f, "ok       {}: {found}", self.place.key),
+            Verdict::Note(found) => write!(f, "note     {}: {found}", self.place.key),
             Verdict::Problem { problem, remedy } => {
                 write!(f, "problem  {}: {problem}; {remedy}", self.place)
             }
@@ -66,6 +69,7 @@ impl Serialize for Finding {
         #[derive(Serialize)]
         struct Flat<'a> {
             ok: bool,
+            kind: &'a str,
             file: &'a str,
             line: Option<usize>,
             column: Option<usize>,
@@ -73,13 +77,15 @@ impl Serialize for Finding {
             found: &'a str,
             remedy: Option<&'a str>,
         }
-        let (found, remedy) = match &self.verdict {
-            Verdict::Ok(found) => (found, None),
-            Verdict::Problem { problem, remedy } => (problem, Some(remedy.as_str())),
+        let (kind, found, remedy) = match &self.verdict {
+            Verdict::Ok(found) => ("ok", found, None),
+            Verdict::Note(found) => ("note", found, None),
+            Verdict::Problem { problem, remedy } => ("problem", problem, Some(remedy.as_str())),
         };
         let position = self.place.position;
         let flat = Flat {
             ok: !self.is_problem(),
+            kind,
             file: &self.place.file.to_string_lossy(),
             line: position.map(|position| position.line),
             column: position.map(|position| position.column),
@@ -116,11 +122,22 @@ impl<'c> Findings<'c> {
     }
 
     pub(super) fn add(&mut self, key: &str, outcome: Outcome) {
+        self.push(
+            key,
+            match outcome {
+                Ok(found) => Verdict::Ok(found),
+                Err((problem, remedy)) => Verdict::Problem { problem, remedy },
+            },
+        );
+    }
+
+    /// `what` is no key of the configuration.
+    pub(super) fn note(&mut self, what: &str, text: impl Into<String>) {
+        self.push(what, Verdict::Note(text.into()));
+    }
+
+    fn push(&mut self, key: &str, verdict: Verdict) {
         let place = self.places.of(key);
-        let verdict = match outcome {
-            Ok(found) => Verdict::Ok(found),
-            Err((problem, remedy)) => Verdict::Problem { problem, remedy },
-        };
         self.list.push(Finding { place, verdict });
     }
 }

@@ -1,6 +1,6 @@
 //! Resource limits.
 
-use super::device::Device;
+use super::device::is_any_pci;
 use super::finding::{Findings, Outcome, problem};
 use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
@@ -13,12 +13,11 @@ const FDS_A_PORT: u64 = 32;
 pub(super) fn check(findings: &mut Findings<'_>) {
     let config = findings.config;
     findings.add("port", open_files(config.ports.len() as u64));
-    let uses_pci = config.uplink.as_ref().is_some_and(|uplink| {
-        matches!(Device::parse(&uplink.a), Some(Device::Pci(_)))
-            || matches!(Device::parse(&uplink.b), Some(Device::Pci(_)))
-    });
-    if uses_pci {
-        findings.add("vswitch.memory", locked_memory(config.vswitch.memory.mib()));
+    if is_any_pci(config) {
+        findings.add(
+            "vswitch.memory",
+            locked_memory(config.vswitch.memory.mib(), may_lock()),
+        );
     }
 }
 
@@ -46,25 +45,42 @@ fn open_files(ports: u64) -> Outcome {
     )
 }
 
-fn locked_memory(mib: u32) -> Outcome {
-    let wanted = u64::from(mib) << 20;
+/// What an instance may lock in memory: bytes, and whether it may lock as much as it likes.
+pub(super) fn may_lock() -> (u64, bool) {
     let allowed = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(RLIM_INFINITY, |(soft, _)| soft);
     let exempt = caps::has_cap(None, CapSet::Effective, Capability::CAP_IPC_LOCK);
-    if allowed >= wanted || exempt.unwrap_or(false) {
-        return Ok(format!("{mib} MiB may be locked"));
+    (allowed, exempt.unwrap_or(false))
+}
+
+/// vfio locks all memory that a device may reach, which is DPDK's own: packets are copied between it
+/// and the guests' memory, which no device reaches.
+fn locked_memory(mib: u32, (allowed, exempt): (u64, bool)) -> Outcome {
+    if allowed >= u64::from(mib) << 20 || exempt {
+        return Ok(format!("{mib} MiB may be locked for DMA"));
     }
     problem(
         format!(
-            "{mib} MiB must be locked for DMA, and {} MiB may be",
+            "vfio locks {mib} MiB of each instance for DMA, and {} MiB may be",
             allowed >> 20
         ),
-        "raise RLIMIT_MEMLOCK: LimitMEMLOCK=infinity of the service, or `ulimit -l unlimited`",
+        "raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity of the service, or `ulimit -l unlimited`), or \
+         give vswsup CAP_IPC_LOCK",
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_little_that_may_be_locked_is_a_problem_unless_all_may() {
+        assert!(locked_memory(128, (128 << 20, false)).is_ok());
+        assert!(locked_memory(128, (8 << 20, true)).is_ok());
+        let (problem, remedy) = locked_memory(128, (8 << 20, false)).unwrap_err();
+        assert!(problem.contains("128 MiB of each instance"), "{problem}");
+        assert!(problem.contains("8 MiB may be"), "{problem}");
+        assert!(remedy.contains("LimitMEMLOCK=infinity"), "{remedy}");
+    }
 
     #[test]
     fn more_ports_than_open_files_is_a_problem_that_names_the_limit() {

@@ -27,6 +27,23 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
 }
 
+/// Such as `2 MiB pages: 512 of 1024 free`.
+pub(super) fn hugepages_in_words() -> String {
+    let pools = pools(Path::new(POOLS));
+    let pool = |pool: &Pool| {
+        let size = match pool.page_kib {
+            kib if kib >= 1 << 20 => format!("{} GiB", kib >> 20),
+            kib => format!("{} MiB", kib >> 10),
+        };
+        format!("{size} pages: {} of {} free", pool.free, pool.total)
+    };
+    let words: Vec<_> = pools.iter().map(pool).collect();
+    match words[..] {
+        [] => "none: this kernel has no hugepages".to_owned(),
+        _ => words.join(", "),
+    }
+}
+
 fn pools(root: &Path) -> Vec<Pool> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut pools: Vec<_> = entries.filter_map(|entry| pool(&entry.path())).collect();

@@ -1,6 +1,6 @@
 //! Capabilities, as far as this configuration needs them.
 
-use super::device::Device;
+use super::device::{Device, named_by_arguments};
 use super::finding::{Findings, Outcome, problem};
 use crate::config::Config;
 use caps::{CapSet, Capability};
@@ -28,13 +28,7 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
             ));
         }
     }
-    let uplinks = config.uplink.as_ref().map(|uplink| [&uplink.a, &uplink.b]);
-    let devices: Vec<_> = uplinks
-        .into_iter()
-        .flatten()
-        .filter_map(|uplink| Device::parse(uplink))
-        .collect();
-    if devices
+    if named_by_arguments(config)
         .iter()
         .any(|device| matches!(device, Device::Netdev(_)))
     {
@@ -43,13 +37,11 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
             "to open the uplinks' packet sockets",
         ));
     }
-    if devices
-        .iter()
-        .any(|device| matches!(device, Device::Pci(_)))
-    {
+    let uplink = config.uplink.as_ref();
+    if uplink.is_some_and(|uplink| uplink.wanted().is_some()) {
         wanted.push((
-            Capability::CAP_IPC_LOCK,
-            "to pin memory for the uplinks' DMA",
+            Capability::CAP_SYS_ADMIN,
+            "to show each instance only its own vfio group",
         ));
     }
     wanted

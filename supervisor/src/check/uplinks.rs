@@ -1,7 +1,10 @@
 //! The uplinks' devices.
 
-use super::device::{Device, netdev_exists, pci_driver};
+use super::device::{Device, netdev_exists};
 use super::finding::{Findings, Outcome, problem};
+use super::functions;
+use crate::config::Devices;
+use crate::pci::{Function, PciAddress, PciError, Sysfs};
 
 /// Drivers that leave a PCI device to DPDK, or share it (mlx4, mlx5).
 const FOR_DPDK: [&str; 5] = [
@@ -13,15 +16,23 @@ const FOR_DPDK: [&str; 5] = [
 ];
 
 pub(super) fn check(findings: &mut Findings<'_>) {
-    if let Some(uplink) = &findings.config.uplink {
-        findings.add("uplink.a", device(&uplink.a));
-        findings.add("uplink.b", device(&uplink.b));
+    let Some(uplink) = &findings.config.uplink else {
+        return;
+    };
+    let sysfs = Sysfs::host();
+    match (uplink.devices(), uplink.wanted()) {
+        (Devices::Functions(_), Some(wanted)) => functions::check(findings, &sysfs, &wanted),
+        (Devices::Arguments([a, b]), _) => {
+            findings.add("uplink.a", device(&sysfs, a));
+            findings.add("uplink.b", device(&sysfs, b));
+        }
+        (Devices::Functions(_), None) => {}
     }
 }
 
-fn device(arguments: &str) -> Outcome {
+fn device(sysfs: &Sysfs, arguments: &str) -> Outcome {
     match Device::parse(arguments) {
-        Some(Device::Pci(address)) => pci(&address),
+        Some(Device::Pci(address)) => pci(sysfs, &address),
         Some(Device::Netdev(name)) => netdev(&name),
         Some(Device::Virtual(name)) => Ok(format!("`{name}` is left to DPDK")),
         None => problem(
@@ -42,21 +53,18 @@ pub(super) fn netdev(name: &str) -> Outcome {
     )
 }
 
-fn pci(address: &str) -> Outcome {
-    match pci_driver(address) {
-        Some(Some(driver)) if FOR_DPDK.contains(&driver.as_str()) => {
+fn pci(sysfs: &Sysfs, address: &PciAddress) -> Outcome {
+    let function = Function::find(sysfs, address).map_err(PciError::into_parts)?;
+    match function.driver() {
+        Some(driver) if FOR_DPDK.contains(&driver.as_str()) => {
             Ok(format!("PCI device {address} is here, driver {driver}"))
         }
-        Some(driver) => problem(
+        driver => problem(
             format!(
                 "PCI device {address} is bound to {}",
                 driver.as_deref().unwrap_or("no driver")
             ),
-            format!("bind it for DPDK: `dpdk-devbind.py --bind=vfio-pci {address}`"),
-        ),
-        None => problem(
-            format!("there is no PCI device {address}"),
-            "`lspci -D` lists those of this host: create the VF or correct the address",
+            "name it in uplink.vfs instead of `a` and `b`, and the supervisor binds it to vfio-pci",
         ),
     }
 }

@@ -109,6 +109,12 @@ fn explain(message: &str) -> (String, String) {
     if let Some((found, expected)) = split(&message, "invalid type: ", ", expected ") {
         return (format!("this is {found}"), format!("write {expected}"));
     }
+    if let Some((found, expected)) = split(&message, "invalid length ", ", expected ") {
+        return (
+            format!("there are {found} elements"),
+            format!("write {expected}"),
+        );
+    }
     match message.split_once("; ") {
         Some((problem, remedy)) => (problem.to_owned(), remedy.to_owned()),
         None => (

@@ -74,34 +74,6 @@ impl From<PollMode> for Poll {
     }
 }
 
-/// `[uplink]`: each instance's own way to the NIC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Uplink {
-    /// Of instance `a`: a PCI address, or DPDK device arguments such as `net_af_packet0,iface=vf0`.
-    pub a: String,
-    /// Of instance `b`.
-    pub b: String,
-    /// How long the old uplink must stay empty after steering before it counts as drained.
-    /// Default 30 µs.
-    #[serde(default = "default_drain", with = "duration")]
-    pub drain: Duration,
-}
-
-impl Uplink {
-    /// That of `instance`.
-    pub fn of(&self, instance: InstanceId) -> &str {
-        match instance {
-            InstanceId::A => &self.a,
-            InstanceId::B => &self.b,
-        }
-    }
-}
-
-fn default_drain() -> Duration {
-    Duration::from_micros(30)
-}
-
 /// `[timeouts]`: how long to wait before a handover is called off or an instance given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,3 +1,5 @@
+mod uplink;
+
 use super::*;
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ fn the_example_is_valid_and_says_what_its_comments_say() {
         Path::new("/run/vswsup/control.sock")
     );
     assert_eq!(
-        config.instance(InstanceId::B).uplink,
+        config.uplink.as_ref().unwrap().arguments(InstanceId::B),
         Some("net_af_packet0,iface=vf1")
     );
     assert_eq!(config.ports[0].mode, PortMode::Server);

@@ -2,20 +2,17 @@
 
 mod failover;
 mod ports;
+mod uplink;
 
 use super::error::{ConfigError, Problem};
-use super::{Config, Places, Uplink};
+use super::{Config, Places};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::path::Path;
-use std::time::Duration;
-use steering::SteeringConfig;
 use vhost_transfer::{InstanceId, MAX_LANES};
 
 /// Bytes in the path of a unix socket: `sun_path` of unix(7) without its closing NUL.
 pub const MAX_SOCKET_PATH: usize = 107;
-/// Draining is part of a handover: longer than this, and it is no longer one.
-const MAX_DRAIN: Duration = Duration::from_millis(100);
 
 /// What is wrong, and what to do.
 type Fault = (String, String);
@@ -48,7 +45,7 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
     supervisor(config, &mut findings);
     vswitch(config, &mut findings);
     instances(config, &mut findings);
-    uplink(config, &mut findings);
+    uplink::check(config, &mut findings);
     timeouts(config, &mut findings);
     failover::check(config, &mut findings);
     ports::check(config, &mut findings);
@@ -123,67 +120,6 @@ fn lanes(lanes: &[u16]) -> Option<Fault> {
         format!("two lanes on CPU {}", lanes[second]),
         "give each lane a CPU of its own",
     ))
-}
-
-fn uplink(config: &Config, findings: &mut Findings<'_>) {
-    let steers = !matches!(config.steering, SteeringConfig::None {});
-    match &config.uplink {
-        None => findings.add(
-            "steering",
-            steers.then(|| {
-                fault(
-                    "there is steering and no uplink that it could steer to",
-                    "add the section [uplink], or remove [steering]",
-                )
-            }),
-        ),
-        Some(uplink) => {
-            uplink_values(uplink, findings);
-            findings.add(
-                "uplink",
-                findings.places.of("steering").position.is_none().then(|| {
-                    fault(
-                        "there is an uplink and no steering: after a promote the NIC would go on \
-                         delivering to the old instance",
-                        "add the section [steering] (backend = \"none\" if the network itself \
-                         finds the new one)",
-                    )
-                }),
-            );
-        }
-    }
-}
-
-fn uplink_values(uplink: &Uplink, findings: &mut Findings<'_>) {
-    for (key, value) in [("uplink.a", &uplink.a), ("uplink.b", &uplink.b)] {
-        let remedy = "write a PCI address such as \"0000:03:10.0\", or DPDK device arguments such \
-                      as \"net_af_packet0,iface=vf0\"";
-        findings.add(
-            key,
-            value.trim().is_empty().then(|| fault("no device", remedy)),
-        );
-    }
-    findings.add(
-        "uplink.b",
-        (uplink.a == uplink.b).then(|| {
-            fault(
-                format!("both instances have the uplink `{}`", uplink.a),
-                "give each instance a device of its own",
-            )
-        }),
-    );
-    findings.add(
-        "uplink.drain",
-        (uplink.drain > MAX_DRAIN).then(|| {
-            fault(
-                format!("{} is too long", humantime::format_duration(uplink.drain)),
-                format!(
-                    "write at most \"{}\"",
-                    humantime::format_duration(MAX_DRAIN)
-                ),
-            )
-        }),
-    );
 }
 
 fn timeouts(config: &Config, findings: &mut Findings<'_>) {

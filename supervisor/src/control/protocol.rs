@@ -14,6 +14,7 @@ pub use ports::{Counters, DeviceReport, PortReport};
 pub use request::Request;
 pub use response::{
     Failure, InstanceReport, InstanceState, ReloadReport, Response, StatusReport, SteeringReport,
+    UplinkHealth, UplinkReport,
 };
 
 /// Number of this form of the messages; a reader that has another one refuses.

@@ -42,6 +42,7 @@ impl Daemon {
             }
             Action::StopTimer(timer) => self.timers.stop(Due::Policy(timer)),
             Action::Answer(request, outcome) => self.answer(request, outcome),
+            Action::Moved(outcome) => self.moved(outcome),
             Action::Ready => self.service.is_ready(),
             Action::Note(note) => self.take_note(note),
             Action::Quarantine(port) => self.quarantine(port),
@@ -53,8 +54,12 @@ impl Daemon {
     fn spawn(&mut self, id: InstanceId) {
         // What the process before left there.
         let _ = self.ledger.instance(id).take_death();
+        if let Err(reason) = self.prepare_uplink(id) {
+            return self.events.push_back(Event::Died(id, reason));
+        }
         let program = self.config.instance(id).program;
-        match Process::spawn(program, id, self.poll.registry()) {
+        let hidden = self.uplinks.hidden_from(id);
+        match Process::spawn(program, &hidden, id, self.poll.registry()) {
             Ok(process) => {
                 self.spawned(id, process);
                 self.fates.began(id);

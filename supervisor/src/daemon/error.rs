@@ -3,6 +3,7 @@
 use crate::check::Unfit;
 use crate::config::Place;
 use crate::control::RuntimeDirError;
+use crate::pci::PciError;
 use std::io;
 use std::path::PathBuf;
 use steering::SteeringError;
@@ -62,6 +63,14 @@ pub enum DaemonError {
     /// No shared memory.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The uplinks' devices cannot be had.
+    #[error("{place}: {error}")]
+    Uplink {
+        /// The key in the configuration.
+        place: Place,
+        /// What is wrong, and what to do.
+        error: PciError,
+    },
     /// The NIC cannot be steered.
     #[error("steering: {0}")]
     Steering(#[from] SteeringError),

@@ -20,6 +20,7 @@ impl Daemon {
         let mut ready = Events::with_capacity(64);
         self.start_watchdog();
         self.start_watch();
+        self.start_to_watch_uplinks();
         self.happen(Event::Start);
         while self.running {
             self.wait(&mut ready)?;
@@ -119,6 +120,7 @@ impl Daemon {
         while let Some(due) = self.timers.pop(now) {
             match due {
                 Due::Policy(timer) => self.happen(Event::TimedOut(timer)),
+                Due::Uplinks => self.look_at_uplinks(),
                 Due::Watch => self.look_for_hangs(),
                 Due::Watchdog => {
                     self.service.is_alive();

@@ -82,6 +82,10 @@ impl Daemon {
                 let text = format!("steering to {id} failed: {reason}");
                 self.tell_of(EventKind::Steering, id, text);
             }
+            Note::Uplink(id, health) => {
+                let text = format!("the uplink of {id} is {health}");
+                self.tell_of(EventKind::Uplink, id, text);
+            }
             Note::Ignored(id, what) => self.note_ignored(id, &what),
         }
     }

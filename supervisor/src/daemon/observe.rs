@@ -2,7 +2,7 @@
 
 use super::Daemon;
 use crate::control::protocol::Phase;
-use crate::policy::{self, Handover, Life, State};
+use crate::policy::{self, Cause, Handover, Life, State};
 use std::time::{Instant, SystemTime};
 use vhost_transfer::InstanceId;
 
@@ -41,6 +41,7 @@ impl Lives {
 /// The clock of a handover under way.
 #[derive(Debug)]
 pub(super) struct Moving {
+    pub(super) cause: Cause,
     pub(super) from: InstanceId,
     pub(super) to: InstanceId,
     pub(super) reconnect: bool,
@@ -57,6 +58,7 @@ impl Moving {
     fn new(handover: &Handover) -> Self {
         let now = Instant::now();
         Self {
+            cause: handover.cause.clone(),
             from: handover.from,
             to: handover.to,
             reconnect: handover.reconnect,

@@ -5,14 +5,27 @@ use super::observe::Moving;
 use crate::control::protocol::{
     EventKind, Failure, HistoryEntry, MoveKind, Outcome as Ending, PromoteReport, Response,
 };
-use crate::policy::{Outcome, Promoted, Request};
+use crate::policy::{Cause, Outcome, Promoted, Request};
 use std::time::SystemTime;
 use vhost_transfer::InstanceId;
 
 impl Daemon {
-    /// A request has its outcome. A move that was begun goes into the history.
+    /// A request has its outcome.
     pub(super) fn answer(&mut self, request: Request, outcome: Outcome) {
-        let response = match outcome {
+        let response = self.respond(outcome);
+        if let Some(connection) = self.waiting.remove(&request) {
+            self.control.reply(connection, &response);
+        }
+    }
+
+    /// A move that nobody asked for has its outcome: it is told to the log and to the history alone.
+    pub(super) fn moved(&mut self, outcome: Outcome) {
+        self.respond(outcome);
+    }
+
+    /// A move that was begun goes into the history.
+    fn respond(&mut self, outcome: Outcome) -> Response {
+        match outcome {
             Outcome::Refused { reason } => Response::Failed(Failure::refused(reason)),
             Outcome::Done => Response::Done,
             Outcome::Promoted(promoted) => self.promoted(&promoted),
@@ -26,9 +39,6 @@ impl Daemon {
                 traffic_affected: true,
                 discarded,
             }),
-        };
-        if let Some(connection) = self.waiting.remove(&request) {
-            self.control.reply(connection, &response);
         }
     }
 
@@ -69,15 +79,15 @@ impl Daemon {
     }
 
     fn entry_of(&self, moving: &Moving, outcome: Ending) -> HistoryEntry {
-        let kind = if moving.reconnect {
-            MoveKind::Reconnect
-        } else {
-            MoveKind::Promote
+        let (kind, cause) = match &moving.cause {
+            Cause::Asked(_) if moving.reconnect => (MoveKind::Reconnect, "asked for"),
+            Cause::Asked(_) => (MoveKind::Promote, "asked for"),
+            Cause::Uplink(reason) => (MoveKind::Escape, reason.as_str()),
         };
         HistoryEntry {
             outcome,
             total_us: Some(moving.total_us()),
-            ..self.entry(kind, Some(moving.from), Some(moving.to), "asked for")
+            ..self.entry(kind, Some(moving.from), Some(moving.to), cause)
         }
     }
 

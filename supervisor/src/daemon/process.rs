@@ -1,7 +1,7 @@
 //! The process of an instance, and the lifeline to it.
 
 use super::roster::Orphan;
-use super::tokens;
+use super::{seclusion, tokens};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -14,7 +14,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use vhost_transfer::message::{Hello, Phase};
@@ -39,18 +39,26 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `program` in a process group of its own, so that a Ctrl-C is the supervisor's
-    /// business alone. Of all fds it inherits stderr, twice, and its end of the lifeline.
-    pub(super) fn spawn(program: &Path, id: InstanceId, registry: &Registry) -> io::Result<Self> {
+    /// business alone. Of all fds it inherits stderr, twice, and its end of the lifeline. It does not
+    /// see the `hidden` devices.
+    pub(super) fn spawn(
+        program: &Path,
+        hidden: &[PathBuf],
+        id: InstanceId,
+        registry: &Registry,
+    ) -> io::Result<Self> {
         let (lifeline, theirs) = Lifeline::pair()?;
         fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let stdout = io::stderr().as_fd().try_clone_to_owned()?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg("--lifeline-fd")
             .arg(theirs.as_raw_fd().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::from(stdout))
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        seclusion::hide(&mut command, hidden);
+        let child = command.spawn()?;
         let pid = Pid::from_child(&child);
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
         let process = Self {

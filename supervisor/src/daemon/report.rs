@@ -6,9 +6,9 @@ use super::{Daemon, notes};
 use crate::control::Response;
 use crate::control::protocol::{
     Counters, DeviceReport, InstanceReport, InstanceState, Phase, PortReport, StatusReport,
-    SteeringReport, protocol_names, virtio_names,
+    SteeringReport, UplinkHealth, UplinkReport, protocol_names, virtio_names,
 };
-use crate::policy::Life;
+use crate::policy::{Health, Life};
 use std::sync::atomic::Ordering::Relaxed;
 use steering::{Side, SteeringConfig};
 use vhost_transfer::{InstanceId, PortId};
@@ -39,6 +39,14 @@ impl Daemon {
             let trouble = self.trouble_of(id)?;
             Some(format!("instance {id}: {trouble}"))
         });
+        let of_uplinks = InstanceId::BOTH.into_iter().filter_map(|id| {
+            let health = self.policy.uplink(id);
+            health
+                .trouble()
+                .map(|_| format!("uplink of {id}: {health}"))
+        });
+        let of_port = self.uplinks.trouble();
+        let of_port = of_port.map(|trouble| format!("uplink: {trouble}"));
         let of_steering = self
             .policy
             .steering()
@@ -52,6 +60,8 @@ impl Daemon {
         pinned
             .into_iter()
             .chain(of_instances)
+            .chain(of_uplinks)
+            .chain(of_port)
             .chain(of_steering)
             .chain(of_ports)
             .collect()
@@ -123,7 +133,22 @@ impl Daemon {
                     us: phase.us,
                 })
                 .collect(),
+            uplink: self.uplink_of(id),
         }
+    }
+
+    fn uplink_of(&self, id: InstanceId) -> Option<UplinkReport> {
+        let device = self.uplinks.arguments(id)?;
+        let health = self.policy.uplink(id);
+        Some(UplinkReport {
+            device: device.to_owned(),
+            health: match health {
+                Health::Well => UplinkHealth::Well,
+                Health::Deaf(_) => UplinkHealth::Deaf,
+                Health::Gone(_) => UplinkHealth::Gone,
+            },
+            trouble: health.trouble().map(str::to_owned),
+        })
     }
 
     fn state(&self, id: InstanceId) -> InstanceState {
@@ -224,7 +249,7 @@ impl Daemon {
             port: name.unwrap_or_default().to_owned(),
             id: id.get(),
             revision: update.revision,
-            mapped_by_standby: self.policy.is_mapped_by_spare(id),
+            mapped_by_standby: self.policy.is_mapped_by_successor(id),
             features: virtio_names(summary.features),
             protocol_features: protocol_names(summary.protocol_features),
             rings_running: summary.rings_running,

@@ -67,7 +67,7 @@ impl Daemon {
             memory_mib: vswitch.memory.mib(),
             hugepages: vswitch.hugepages,
             file_prefix: file_prefix(&self.config.supervisor.runtime_dir, instance),
-            uplink: own.uplink.map(str::to_owned),
+            uplink: self.uplinks.arguments(instance).map(str::to_owned),
             mac_aging_s: u32::try_from(vswitch.mac_aging.as_secs()).unwrap_or(u32::MAX),
             drain_us: self.drain_us(),
             rejoin_at: self.rejoin_at(),

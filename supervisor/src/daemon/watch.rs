@@ -137,10 +137,10 @@ impl Daemon {
         self.blame(id);
     }
 
-    /// How long a death may take. With a spare the lanes are let go of within milliseconds; without
+    /// How long a death may take. With a successor the lanes are let go of within milliseconds; without
     /// one nobody waits for them, and the core may be written.
     fn dump_patience(&self) -> Duration {
-        match self.policy.spare() {
+        match self.policy.successor() {
             Some(_) => Duration::from_secs(1),
             None => Duration::from_secs(60),
         }

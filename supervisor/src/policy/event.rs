@@ -1,6 +1,6 @@
 //! What the policy hears and what it wants done.
 
-use super::{Life, Timer};
+use super::{Health, Life, Timer};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use vhost_transfer::message::Standing;
@@ -65,6 +65,8 @@ pub enum Event {
     Unpin(Request),
     /// What was given up is to be tried once more.
     TryAgain,
+    /// The uplink of an instance is this now. Before it is said, it is well.
+    Uplink(InstanceId, Health),
     /// The answer to the [`Action::Steer`] before: it was done and verified, or why not.
     Steered(Result<(), String>),
     /// The answer to the [`Action::CountStray`] before: so many packets are lost, as far as is known.
@@ -165,6 +167,8 @@ pub enum Action {
     StopTimer(Timer),
     /// The outcome of a request.
     Answer(Request, Outcome),
+    /// The outcome of a handover that nobody asked for.
+    Moved(Outcome),
     /// The active one serves for the first time.
     Ready,
     /// For the log and the history.
@@ -296,6 +300,8 @@ pub enum Note {
     Pinned(bool),
     /// A device could not be brought back; its front end must connect again.
     DeviceLost(PortId, String),
+    /// The uplink of an instance is this now.
+    Uplink(InstanceId, Health),
     /// The NIC delivers elsewhere than to the active instance.
     SteeringFailed(InstanceId, String),
     /// An instance said what it had no business to say now.

@@ -10,11 +10,20 @@
 use super::{Action, Life, Order, Outcome, Promoted, Request, State};
 use vhost_transfer::{InstanceId, Term};
 
+/// Why a handover was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// An operator asked for it.
+    Asked(Request),
+    /// The active one's uplink is bad, in these words.
+    Uplink(String),
+}
+
 /// A handover under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Handover {
-    /// Who asked.
-    pub request: Request,
+    /// Why.
+    pub cause: Cause,
     /// The active one.
     pub from: InstanceId,
     /// The standby that is to become active.
@@ -70,19 +79,7 @@ pub enum Phase {
 impl State {
     pub(super) fn promote(&mut self, request: Request, reconnect: bool) {
         match self.find_handover() {
-            Ok((from, to)) => {
-                let term = self.term.next();
-                self.handover = Some(Handover {
-                    request,
-                    from,
-                    to,
-                    term,
-                    reconnect,
-                    phase: Phase::Preparing,
-                    asked: Vec::new(),
-                });
-                self.prepare();
-            }
+            Ok((from, to)) => self.begin_handover(from, to, Cause::Asked(request), reconnect),
             Err(reason) => {
                 let refused = Outcome::Refused { reason };
                 self.actions.push(Action::Answer(request, refused));
@@ -90,8 +87,27 @@ impl State {
         }
     }
 
+    pub(super) fn begin_handover(
+        &mut self,
+        from: InstanceId,
+        to: InstanceId,
+        cause: Cause,
+        reconnect: bool,
+    ) {
+        self.handover = Some(Handover {
+            cause,
+            from,
+            to,
+            term: self.term.next(),
+            reconnect,
+            phase: Phase::Preparing,
+            asked: Vec::new(),
+        });
+        self.prepare();
+    }
+
     /// From whom to whom, or why not now.
-    fn find_handover(&self) -> Result<(InstanceId, InstanceId), String> {
+    pub(super) fn find_handover(&self) -> Result<(InstanceId, InstanceId), String> {
         if self.is_stopping() {
             return Err("the supervisor is stopping".into());
         }
@@ -124,6 +140,9 @@ impl State {
             return Err(format!(
                 "{to} has not mapped the newest state of every device yet"
             ));
+        }
+        if self.is_worse_off(to) {
+            return Err(format!("the uplink of {to} is {}", self.uplink(to)));
         }
         Ok(())
     }
@@ -311,7 +330,10 @@ impl State {
     /// The one place where a handover ends.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         if let Some(handover) = self.handover.take() {
-            self.actions.push(Action::Answer(handover.request, outcome));
+            self.actions.push(match handover.cause {
+                Cause::Asked(request) => Action::Answer(request, outcome),
+                Cause::Uplink(_) => Action::Moved(outcome),
+            });
         }
     }
 

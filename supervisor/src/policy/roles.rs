@@ -59,6 +59,7 @@ impl State {
         }
         self.set_life(id, Life::Standby);
         self.instance_mut(id).became_ready();
+        self.fled = false;
         self.note(Note::Spare(id));
     }
 

@@ -6,7 +6,7 @@ use vhost_transfer::{InstanceId, PortId};
 impl State {
     pub(super) fn start(&mut self) {
         for id in InstanceId::BOTH {
-            if self.life(id) == Life::Absent {
+            if self.life(id) == Life::Absent && !self.is_held(id) {
                 self.spawn(id);
             }
         }

@@ -120,7 +120,8 @@ impl State {
     }
 
     fn is_to_start(&self, id: InstanceId) -> bool {
-        self.has_started() && !self.is_stopping() && !self.is_given_up(id)
+        let may = !self.is_given_up(id) && !self.is_held(id);
+        self.has_started() && !self.is_stopping() && may
     }
 
     /// It is ready, and has died before.

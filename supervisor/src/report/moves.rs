@@ -98,6 +98,7 @@ fn kind(kind: MoveKind) -> &'static str {
         MoveKind::Promote => "promote",
         MoveKind::Reconnect => "reconnect",
         MoveKind::Failover => "failover",
+        MoveKind::Escape => "escape",
         MoveKind::Start => "start",
         MoveKind::Exit => "exit",
         MoveKind::Quarantine => "quarantine",

@@ -4,6 +4,7 @@
 mod failures;
 mod fake;
 mod rig;
+mod uplinks;
 mod wishes;
 
 use libtest_mimic::{Arguments, Trial};
@@ -72,6 +73,18 @@ fn main() {
         ("a_storm_ends_and_a_reload_tries_again", failures::storm),
         ("two_storms_end_the_supervisor", failures::two_storms),
         ("a_death_is_on_the_record", failures::record),
+        (
+            "an_active_one_that_loses_its_uplink_hands_over",
+            uplinks::active_loses_its_uplink,
+        ),
+        (
+            "a_standby_without_uplink_leaves_until_it_is_back",
+            uplinks::standby_loses_its_uplink,
+        ),
+        (
+            "without_uplinks_guests_are_served",
+            uplinks::both_lose_theirs,
+        ),
         (
             "one_that_babbles_is_not_the_only_one_heard",
             failures::babble,

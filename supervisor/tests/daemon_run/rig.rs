@@ -15,6 +15,7 @@ use vswsup::control::protocol::{
 };
 use vswsup::control::{Request, Response, client};
 
+const VSWSUP: &str = env!("CARGO_BIN_EXE_vswsup");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Rig {
@@ -36,6 +37,38 @@ impl Rig {
             daemon,
             log,
         }
+    }
+
+    /// As [`Self::ready`], with the uplinks `vf0` and `vf1`, in a network namespace that is gone with
+    /// the supervisor. Both are in device group 7.
+    pub(crate) fn with_uplinks() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let uplinks = "[uplink]\na = \"net_af_packet0,iface=vf0\"\n\
+                       b = \"net_af_packet0,iface=vf1\"\n[steering]\nbackend = \"none\"\n";
+        let text = config_text(directory.path(), &["vm1"]) + uplinks;
+        fs::write(directory.path().join("vswsup.toml"), text).unwrap();
+        let log = directory.path().join("log");
+        let make = "for n in 0 1; do ip link add vf$n type veth peer name wire$n && \
+                    ip link set vf$n group 7 || exit; done; exec \"$0\" \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", make]);
+        let rig = Self {
+            daemon: run(command.arg(VSWSUP), directory.path(), &log),
+            directory,
+            log,
+        };
+        rig.wait_for_spare();
+        rig
+    }
+
+    /// `ip` with `arguments`, in the supervisor's network namespace.
+    pub(crate) fn ip(&self, arguments: &str) {
+        let status = Command::new("nsenter")
+            .arg(format!("--net=/proc/{}/ns/net", self.daemon.id()))
+            .arg("ip")
+            .args(arguments.split(' '))
+            .status();
+        assert!(status.unwrap().success(), "ip {arguments}");
     }
 
     /// As [`Self::start`], when there is a spare.
@@ -77,7 +110,7 @@ impl Rig {
 
     /// The exit status of `vswsup` with `arguments`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Option<i32> {
-        let output = Command::new(env!("CARGO_BIN_EXE_vswsup"))
+        let output = Command::new(VSWSUP)
             .arg("--config")
             .arg(self.path().join("vswsup.toml"))
             .args(arguments)
@@ -254,7 +287,11 @@ pub(crate) fn runs(pid: i32) -> bool {
 }
 
 fn spawn(directory: &Path, log: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_vswsup"))
+    run(&mut Command::new(VSWSUP), directory, log)
+}
+
+fn run(command: &mut Command, directory: &Path, log: &Path) -> Child {
+    command
         .arg("--config")
         .arg(directory.join("vswsup.toml"))
         .arg("run")

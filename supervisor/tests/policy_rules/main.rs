@@ -4,4 +4,5 @@ mod examples;
 mod failures;
 mod properties;
 mod search;
+mod uplinks;
 mod world;

@@ -44,7 +44,7 @@ proptest! {
     #[test]
     fn it_always_comes_back(script in script(200)) {
         let mut world = World::new(6, 6, 12);
-        world.pins_left = 4;
+        (world.pins_left, world.links_left) = (4, 6);
         play(&mut world, &script);
         world.settle();
         world.check_well();
@@ -72,11 +72,28 @@ proptest! {
         }
     }
 
+    /// Uplinks come and go, and nothing else goes wrong: at rest traffic is where it is well.
+    #[test]
+    fn traffic_is_where_it_is_well(script in script(200)) {
+        let mut world = World::new(0, 4, 8);
+        (world.pins_left, world.links_left) = (2, 8);
+        play(&mut world, &script);
+        if world.state.is_pinned() {
+            world.make(Move::Unpin);
+        }
+        world.wish_nothing();
+        world.settle_timers();
+        world.check_fled();
+        world.settle();
+        world.check_well();
+    }
+
     /// With a limit of restarts: either nothing is left and it says so, or all becomes well when
     /// somebody has it tried again.
     #[test]
     fn a_storm_ends(script in script(300)) {
         let mut world = World::with_restart_limit(2, 12, 4, 6);
+        world.links_left = 4;
         play(&mut world, &script);
         if !world.gave_up {
             world.settle();
@@ -92,7 +109,7 @@ proptest! {
     #[test]
     fn it_always_stops(before in script(120), after in script(60), twice: bool) {
         let mut world = World::new(6, 6, 6);
-        world.pins_left = 2;
+        (world.pins_left, world.links_left) = (2, 4);
         play(&mut world, &before);
         if !world.supervised {
             world.make(Move::StartSupervisor);

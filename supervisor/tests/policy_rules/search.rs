@@ -48,14 +48,21 @@ impl Drop for Told<'_> {
 }
 
 /// Visits every world that can be reached; `World` checks itself after every step. In each of them,
-/// if nothing more goes wrong, all must become well again.
+/// if nothing more goes wrong, all must become well again;
+/// and where nothing goes wrong but uplinks, traffic must have left those that are bad.
 fn search(start: World, bound: usize) -> usize {
+    let undisturbed = start.faults_left == 0;
     let mut seen = HashSet::from([start.clone()]);
     let mut open = VecDeque::from([(start, Vec::new())]);
     while let Some((world, path)) = open.pop_front() {
         let told = Told(&path);
         let mut quiet = world.clone();
         quiet.wish_nothing();
+        if undisturbed {
+            let mut rest = quiet.clone();
+            rest.settle_timers();
+            rest.check_fled();
+        }
         quiet.settle();
         quiet.check_well();
         for next in next(&world) {
@@ -115,6 +122,28 @@ fn every_promote_beside_a_change_of_a_device() {
     let worlds = search(world, 400_000);
     assert!(
         worlds > 100,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_two_uplinks_lost_beside_a_promote() {
+    let mut world = well();
+    (world.promotes_left, world.links_left) = (1, 2);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_uplink_lost_with_one_mishap() {
+    let mut world = well();
+    (world.links_left, world.faults_left) = (1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
         "only {worlds} worlds were found: the search is broken"
     );
 }

@@ -5,13 +5,17 @@ mod check;
 mod instance;
 mod moves;
 mod supervisor;
+mod uplink;
 
 pub(crate) use instance::{Device, Fault, Model};
 pub(crate) use moves::Move;
+pub(crate) use uplink::Link;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vhost_transfer::{InstanceId, PortId, Term};
-use vswsup::policy::{Action, Event, Limits, Note, Order, Outcome, Request, State, Timer, Word};
+use vswsup::policy::{
+    Action, Cause, Event, Handover, Limits, Note, Order, Outcome, Request, State, Timer, Word,
+};
 
 /// What the NIC gives to a standby that dies.
 pub(crate) const STRAYED: u64 = 7;
@@ -55,6 +59,12 @@ pub(crate) struct World {
     pub(crate) changes_left: u8,
     pub(crate) pins_left: u8,
     pub(crate) dropped: u32,
+    /// What the uplinks are, and what the supervisor was told.
+    pub(crate) links: [Link; 2],
+    pub(crate) links_told: [Link; 2],
+    pub(crate) links_left: u8,
+    /// Outcomes of handovers that nobody asked for.
+    pub(crate) escapes: Vec<Outcome>,
     /// There is a supervisor.
     pub(crate) supervised: bool,
     /// Requests whose supervisor died before it answered.
@@ -107,6 +117,10 @@ impl World {
             changes_left: changes,
             pins_left: 0,
             dropped: 0,
+            links: Default::default(),
+            links_told: Default::default(),
+            links_left: 0,
+            escapes: Vec::new(),
             supervised: true,
             unanswered: 0,
         };
@@ -150,6 +164,7 @@ impl World {
             Action::Spawn(id) => {
                 assert!(!self.look(id).exists, "{id} is started twice");
                 *self.model(id) = Model::started();
+                self.open_link(id);
             }
             Action::Kill(id) => self.kill(id),
             Action::Tell(id, order) => {
@@ -178,6 +193,7 @@ impl World {
                 );
                 self.outcomes.push((request, outcome));
             }
+            Action::Moved(outcome) => self.escapes.push(outcome),
             Action::Ready => {
                 assert!(!self.ready, "ready is said twice");
                 self.ready = true;
@@ -256,6 +272,12 @@ impl World {
         self.open.insert(request);
         self.happen(Event::Promote { request, reconnect });
         request
+    }
+
+    /// The handover under way, if somebody asked for it.
+    pub(crate) fn asked_handover(&self) -> Option<&Handover> {
+        let handover = self.state.handover();
+        handover.filter(|handover| matches!(handover.cause, Cause::Asked(_)))
     }
 
     pub(crate) fn pin(&mut self, event: fn(Request) -> Event) -> Request {

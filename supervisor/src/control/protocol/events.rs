@@ -57,6 +57,8 @@ pub enum EventKind {
     Port,
     /// The NIC could not be steered.
     Steering,
+    /// An instance's uplink is gone, deaf, or well again.
+    Uplink,
     /// Failover was switched off.
     Pinned,
     /// Failover was switched on again.

@@ -82,6 +82,8 @@ pub enum MoveKind {
     Reconnect,
     /// The active one died, and the standby took over.
     Failover,
+    /// A handover away from an uplink that was bad, which nobody asked for.
+    Escape,
     /// An instance was started.
     Start,
     /// An instance left, or died.

@@ -116,6 +116,32 @@ pub struct InstanceReport {
     pub devices_mapped: u32,
     /// How long its start took, by phase.
     pub start_phases: Vec<Phase>,
+    /// Its own way to the NIC. `None`: a switch without uplink, or no process was started yet.
+    #[serde(default)]
+    pub uplink: Option<UplinkReport>,
+}
+
+/// An instance's own way to the NIC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UplinkReport {
+    /// DPDK device arguments, such as a PCI address.
+    pub device: String,
+    /// How it is.
+    pub health: UplinkHealth,
+    /// What is wrong with it.
+    pub trouble: Option<String>,
+}
+
+/// How an uplink is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UplinkHealth {
+    /// Nothing is known against it.
+    Well,
+    /// The device is there, and what should arrive does not.
+    Deaf,
+    /// The device is gone, or the kernel is waiting to take it.
+    Gone,
 }
 
 /// What an instance is at.

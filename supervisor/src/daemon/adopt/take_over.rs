@@ -65,6 +65,7 @@ impl Daemon {
         ));
         let process = Process::adopt(orphan, lifeline, rejoin.hello, self.poll.registry())?;
         self.processes[id as usize] = Some(process);
+        self.recall_uplink(id);
         self.happen(Event::Adopted {
             instance: id,
             standing: rejoin.standing,

@@ -25,7 +25,7 @@ impl World {
                 Action::CountStray(id) => {
                     assert_ne!(self.nic, Some(*id), "{id} is still delivered to");
                 }
-                Action::Answer(_, outcome) => self.check_outcome(outcome),
+                Action::Answer(_, outcome) | Action::Moved(outcome) => self.check_outcome(outcome),
                 Action::Keep(port) => assert!(self.vault.contains_key(port)),
                 Action::Forget(port) => {
                     self.vault.remove(port);
@@ -105,6 +105,7 @@ impl World {
         let handover = self.state.handover().expect("a handover");
         assert_eq!(handover.term, term);
         assert!(matches!(handover.phase, Phase::Releasing { .. }));
+        self.check_links_for_release();
         assert_eq!(
             self.nic,
             Some(handover.to),
@@ -162,7 +163,7 @@ impl World {
             .filter(|&id| self.look(id).runs && matches!(self.look(id).lanes, Lanes::Owning(_)))
             .collect();
         assert!(owning.len() <= 1, "the lanes have two owners");
-        assert_eq!(self.open.is_empty(), self.state.handover().is_none());
+        assert_eq!(self.open.is_empty(), self.asked_handover().is_none());
         let disarmed =
             self.state.is_pinned() && self.open_pins.is_empty() && !self.state.is_stopping();
         for id in InstanceId::BOTH.into_iter().filter(|_| disarmed) {

@@ -1,6 +1,6 @@
 //! The model of one instance: it does what it is told, at a speed of its own.
 
-use super::World;
+use super::{Link, World};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vhost_transfer::{InstanceId, PortId, Term};
 use vswsup::policy::{Order, Word};
@@ -163,6 +163,9 @@ impl World {
 
     /// The instance becomes warm by itself.
     pub(crate) fn warm_up(&mut self, id: InstanceId) {
+        if self.link(id) == Link::Gone {
+            return self.kill(id);
+        }
         let model = self.model(id);
         model.started = true;
         model.say(Word::Warm);

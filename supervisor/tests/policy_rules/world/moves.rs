@@ -1,7 +1,7 @@
 //! What can happen next in the small world.
 
 use super::instance::Lanes;
-use super::{Device, Fault, World, port};
+use super::{Device, Fault, Link, World, port};
 use vhost_transfer::{InstanceId, PortId};
 use vswsup::policy::{Event, Timer, Word};
 
@@ -39,6 +39,9 @@ pub(crate) enum Move {
     Pin,
     Unpin,
     PutBack(u16),
+    LoseLink(InstanceId, Link),
+    TellLink(InstanceId),
+    MendLink(InstanceId),
     Stop,
 }
 
@@ -58,6 +61,9 @@ impl World {
         let to_hear = !model.outbox.is_empty() || model.exists && !model.runs;
         if self.supervised && to_hear {
             moves.push(Move::Hear(id));
+        }
+        if self.supervised && self.is_link_news(id) {
+            moves.push(Move::TellLink(id));
         }
         if !model.runs {
             return moves;
@@ -135,6 +141,7 @@ impl World {
         if self.pins_left > 0 {
             moves.extend([Move::Pin, Move::Unpin]);
         }
+        moves.extend(self.links_to_lose());
         if self.changes_left == 0 {
             return moves;
         }
@@ -200,7 +207,7 @@ impl World {
         let gone = |&id: &InstanceId| self.look(id).runs && self.look(id).kills > 1;
         let perish = InstanceId::BOTH.into_iter().filter(gone).map(Move::Perish);
         let timers = self.timers.iter().map(|&timer| Move::TimeOut(timer));
-        perish.chain(timers).collect()
+        perish.chain(timers).chain(self.links_to_mend()).collect()
     }
 
     pub(crate) fn make(&mut self, next: Move) {
@@ -270,6 +277,12 @@ impl World {
             Move::BreakSteering => self.steer_failures += 1,
             Move::KillSupervisor => self.kill_supervisor(),
             Move::StartSupervisor => self.start_supervisor(),
+            Move::LoseLink(id, link) => {
+                self.links_left -= 1;
+                self.links[id as usize] = link;
+            }
+            Move::TellLink(id) => self.tell_link(id),
+            Move::MendLink(id) => self.links[id as usize] = Link::Well,
             Move::Stop => self.happen(Event::Stop),
         }
     }
@@ -342,6 +355,18 @@ impl World {
         }
     }
 
+    /// As [`Self::settle`], and nobody sees to the uplinks.
+    pub(crate) fn settle_timers(&mut self) {
+        for _ in 0..2000 {
+            let timers = self.timers.iter().map(|&timer| Move::TimeOut(timer));
+            match self.progress().into_iter().chain(timers).next() {
+                Some(next) => self.make(next),
+                None => return,
+            }
+        }
+        panic!("does not come to rest: {self:#?}");
+    }
+
     /// Everything that goes on by itself has gone on; no timer has run out.
     pub(crate) fn run(&mut self) {
         for _ in 0..2000 {
@@ -367,5 +392,6 @@ impl World {
         self.promotes_left = 0;
         self.changes_left = 0;
         self.pins_left = 0;
+        self.links_left = 0;
     }
 }

@@ -13,6 +13,7 @@ impl World {
         self.supervised = false;
         self.state = State::new(Limits::default());
         self.timers.clear();
+        self.links_told = Default::default();
         self.vault.clear();
         self.unanswered += (self.open.len() + self.open_pins.len()) as u64;
         self.open.clear();

@@ -1,0 +1,122 @@
+//! Which functions the instances are to have.
+
+use super::{Function, PciAddress, PciError, Pf, Sysfs};
+use vhost_transfer::InstanceId;
+
+/// One function, as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WantedFunction {
+    /// A VF of the PF.
+    Vf(u16),
+    /// Any function.
+    At(PciAddress),
+}
+
+/// Both, and whether VFs may be made for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The network device of the PF. There is one when a function is named by its number.
+    pub(crate) pf: Option<String>,
+    /// Of instance `a` and of `b`.
+    pub(crate) functions: [WantedFunction; 2],
+    /// VFs are made when the PF has none.
+    pub(crate) make_vfs: bool,
+}
+
+impl Wanted {
+    /// The PF, if there is one in the configuration, and can have VFs.
+    ///
+    /// # Errors
+    /// [`PciError`].
+    pub(crate) fn find_pf<'s>(&self, sysfs: &'s Sysfs) -> Result<Option<Pf<'s>>, PciError> {
+        let Some(netdev) = &self.pf else {
+            return Ok(None);
+        };
+        let pf = Pf::find(sysfs, netdev)?;
+        let total = pf.total_vfs().ok_or_else(|| PciError::NoSriov {
+            netdev: netdev.clone(),
+            driver: pf.driver(),
+        })?;
+        match self.highest() {
+            Some(number) if number >= total => Err(PciError::TooManyVfs {
+                netdev: netdev.clone(),
+                number,
+                total,
+            }),
+            Some(_) | None => Ok(Some(pf)),
+        }
+    }
+
+    /// The VFs are still to be made.
+    pub(crate) fn is_to_make(&self, pf: &Pf<'_>) -> bool {
+        self.make_vfs && pf.vfs() == 0
+    }
+
+    /// How many VFs are enough.
+    pub(crate) fn enough(&self) -> u16 {
+        self.highest()
+            .map_or(0, |highest| highest.saturating_add(1))
+    }
+
+    /// One of the two, which is there.
+    ///
+    /// # Errors
+    /// [`PciError`].
+    pub(crate) fn find<'s>(
+        &self,
+        sysfs: &'s Sysfs,
+        wanted: &WantedFunction,
+    ) -> Result<Function<'s>, PciError> {
+        let pf = self.find_pf(sysfs)?;
+        match (wanted, pf) {
+            (WantedFunction::Vf(number), Some(pf)) => {
+                let address = pf.vf(*number).ok_or_else(|| self.missing(&pf, *number))?;
+                Function::find(sysfs, &address)
+            }
+            (WantedFunction::At(address), Some(pf)) => {
+                let function = Function::find(sysfs, address)?;
+                if function.pf().as_ref() == Some(pf.address()) {
+                    return Ok(function);
+                }
+                Err(PciError::OtherPf {
+                    address: address.clone(),
+                    netdev: pf.netdev().to_owned(),
+                })
+            }
+            (WantedFunction::At(address), None) => Function::find(sysfs, address),
+            (WantedFunction::Vf(_), None) => Err(PciError::NoNetdev(String::new())),
+        }
+    }
+
+    /// For people: `VF 0 of enp1s0`, or `0000:01:10.0`.
+    pub(crate) fn name(&self, instance: InstanceId) -> String {
+        match (&self.functions[instance as usize], &self.pf) {
+            (WantedFunction::Vf(number), Some(pf)) => format!("VF {number} of {pf}"),
+            (WantedFunction::Vf(number), None) => format!("VF {number}"),
+            (WantedFunction::At(address), _) => address.to_string(),
+        }
+    }
+
+    fn missing(&self, pf: &Pf<'_>, number: u16) -> PciError {
+        let netdev = pf.netdev().to_owned();
+        match pf.vfs() {
+            0 => PciError::NoVfs {
+                netdev,
+                wanted: self.enough(),
+            },
+            has => PciError::TooFewVfs {
+                netdev,
+                has,
+                number,
+            },
+        }
+    }
+
+    fn highest(&self) -> Option<u16> {
+        let numbers = self.functions.iter().filter_map(|wanted| match wanted {
+            WantedFunction::Vf(number) => Some(*number),
+            WantedFunction::At(_) => None,
+        });
+        numbers.max()
+    }
+}

@@ -1,0 +1,108 @@
+//! The model of the two uplinks: what they are, and what the supervisor has been told of them.
+
+use super::{Move, World};
+use vhost_transfer::InstanceId;
+use vswsup::policy::{Cause, Event, Health};
+
+/// What an uplink is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Link {
+    #[default]
+    Well,
+    /// Until its instance starts again.
+    Deaf,
+    /// Until somebody sees to it.
+    Silent,
+    /// Until it is put back. Without it its instance cannot start.
+    Gone,
+}
+
+impl Link {
+    fn health(self) -> Health {
+        match self {
+            Self::Well => Health::Well,
+            Self::Deaf => Health::Deaf("nothing arrives".into()),
+            Self::Silent => Health::Deaf("nothing arrives, whatever is done".into()),
+            Self::Gone => Health::Gone("taken away".into()),
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn link(&self, id: InstanceId) -> Link {
+        self.links[id as usize]
+    }
+
+    /// The supervisor finds out how it is.
+    pub(crate) fn tell_link(&mut self, id: InstanceId) {
+        let link = self.link(id);
+        self.links_told[id as usize] = link;
+        self.happen(Event::Uplink(id, link.health()));
+    }
+
+    pub(crate) fn is_link_news(&self, id: InstanceId) -> bool {
+        self.link(id) != self.links_told[id as usize]
+    }
+
+    /// Sets the uplink, and the supervisor finds out.
+    pub(crate) fn lose_link(&mut self, id: InstanceId, link: Link) {
+        self.links[id as usize] = link;
+        self.tell_link(id);
+    }
+
+    /// A process that starts opens its port anew.
+    pub(crate) fn open_link(&mut self, id: InstanceId) {
+        if self.link(id) == Link::Deaf {
+            self.links[id as usize] = Link::Well;
+        }
+    }
+
+    pub(super) fn links_to_lose(&self) -> Vec<Move> {
+        let lose = |id| [Link::Deaf, Link::Silent, Link::Gone].map(|link| Move::LoseLink(id, link));
+        let both = InstanceId::BOTH
+            .into_iter()
+            .filter(|&id| self.links_left > 0 && self.link(id) == Link::Well);
+        both.flat_map(lose).collect()
+    }
+
+    pub(super) fn links_to_mend(&self) -> impl Iterator<Item = Move> {
+        InstanceId::BOTH
+            .into_iter()
+            .filter(|&id| self.link(id) != Link::Well)
+            .map(Move::MendLink)
+    }
+
+    /// What the policy may begin by itself, and go on with, as far as the uplinks are concerned.
+    pub(super) fn check_links_for_release(&self) {
+        let handover = self.state.handover().expect("a handover");
+        let [from, to] = [handover.from, handover.to].map(|id| self.state.uplink(id));
+        match handover.cause {
+            Cause::Asked(_) => {
+                let leads_to_worse = matches!(
+                    (from, to),
+                    (Health::Well, Health::Deaf(_) | Health::Gone(_))
+                        | (Health::Deaf(_), Health::Gone(_))
+                );
+                assert!(!leads_to_worse, "from {from} to {to}");
+            }
+            Cause::Uplink(_) => {
+                assert_eq!(to, &Health::Well, "nobody asked for it");
+                assert_ne!(from, &Health::Well, "nobody asked for it");
+            }
+        }
+    }
+
+    /// At rest, and with nothing else in the way, traffic is where it is well.
+    pub(crate) fn check_fled(&self) {
+        let (Some(active), false) = (self.state.active(), self.state.is_pinned()) else {
+            return;
+        };
+        if self.state.spare().is_some() {
+            let [active, spare] = [active, active.other()].map(|id| self.state.uplink(id));
+            assert!(
+                active == &Health::Well || spare != &Health::Well,
+                "active on one that is {active}, beside a spare"
+            );
+        }
+    }
+}
