@@ -121,7 +121,7 @@ fn errors_name_the_key_and_what_is_possible() {
             &["`x` is no Ethernet address"],
         ),
         (
-            "backend = \"sriov-mac\"\npf = \"p\"\nvfs = [0]\naddress = \"x\"",
+            "backend = \"sriov-mac\"\npf = \"p\"\nvfs = [0]\naddress = \"02:00:00:00:00:01\"",
             &["length"],
         ),
         (

@@ -186,8 +186,7 @@ fn what_is_not_ready_is_told_with_what_to_do() {
         let error = refused("vfs = [0, 1]");
         let command = "devlink dev eswitch set netdevsim/netdevsim10 mode switchdev";
         assert!(error.contains(command), "{error}");
-        sh(command);
-        nic.get_ready();
+        nic.to_switchdev();
         let error = refused("vfs = [0, 7]");
         assert!(error.contains("no representor of VF 7"), "{error}");
         sh("ethtool -K eth1 hw-tc-offload off");
@@ -222,7 +221,7 @@ fn representors_that_are_made_anew_are_steered_to_again() {
         let error = steering.current().expect_err("gone").to_string();
         assert!(error.contains("no network device `eth1`"), "{error}");
         nic.make_vfs(2);
-        nic.get_ready();
+        nic.to_switchdev();
         assert!(steering.current().is_err(), "they lead nowhere");
         drop(steering);
         let mut steering = open();

@@ -46,15 +46,15 @@ impl Nic {
     /// In switchdev mode, and ready to take filters.
     pub(crate) fn switchdev() -> Self {
         let nic = Self::new();
-        sh(&format!(
-            "devlink dev eswitch set netdevsim/{DEVICE} mode switchdev"
-        ));
-        nic.get_ready();
+        nic.to_switchdev();
         nic
     }
 
-    /// The devices up and willing to take filters.
-    pub(crate) fn get_ready(&self) {
+    /// Without VFs it falls back to legacy mode.
+    pub(crate) fn to_switchdev(&self) {
+        sh(&format!(
+            "devlink dev eswitch set netdevsim/{DEVICE} mode switchdev"
+        ));
         for device in ["eth0", "eth1", "eth2"] {
             sh(&format!("ip link set {device} up"));
             sh(&format!("ethtool -K {device} hw-tc-offload on"));
