@@ -12,7 +12,7 @@ use vswsup_tests::nic_machine::NicMachine;
 use vswsup_tests::terminal::Interrupt;
 
 /// What a case may take on a busy host.
-const CASE_LIMIT: Duration = Duration::from_secs(1200);
+const CASE_LIMIT: Duration = Duration::from_secs(1800);
 const SHORT: Duration = Duration::from_secs(30);
 
 /// Each test wants both cores for itself.
