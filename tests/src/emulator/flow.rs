@@ -7,7 +7,7 @@ use super::clock::{Nanos, SECOND};
 /// Most frames of a flow that are sent in one turn of the polling loop, and the most that a flow catches
 /// up after the instrument was late. What it owes beyond that is skipped and counted, so that a late
 /// instrument never floods the switch.
-pub(crate) const MOST_AT_ONCE: u64 = 64;
+pub const MOST_AT_ONCE: u64 = 64;
 
 /// When frames are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,7 +76,7 @@ pub use clock::{Nanos, Window, now};
 pub use counters::{Counter, FlowCounters};
 pub use endpoint::{Endpoint, Link, LinkEvent};
 pub use error::{Error, Result};
-pub use flow::{FlowSpec, Pace};
+pub use flow::{FlowSpec, MOST_AT_ONCE, Pace};
 pub use flow_state::FlowView;
 pub use frame::{ETHERTYPE, Mac, WIRE_SIZES};
 pub use guest::{GuestSpec, Socket};

@@ -16,8 +16,6 @@ const RING: u16 = 16_384;
 const WIRE_SIZE: u16 = 64;
 /// From the death of both instances to the first burst of the next, at most.
 const LONG_START: Duration = Duration::from_millis(1100);
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const WIRE: &str = "wire";
 
@@ -28,6 +26,8 @@ pub struct Traffic {
     pub rate: u32,
     /// The instrument rests now and then instead of having a CPU of its own.
     pub restful: bool,
+    /// How long anything may take on a busy machine.
+    pub patience: Duration,
 }
 
 impl Traffic {
@@ -36,11 +36,13 @@ impl Traffic {
     pub const USUAL: Self = Self {
         rate: 10_000,
         restful: false,
+        patience: Duration::from_secs(60),
     };
     /// For a machine whose CPUs are emulated.
     pub const EMULATED: Self = Self {
         rate: 1000,
         restful: true,
+        patience: Duration::from_secs(300),
     };
 
     /// What the rings hold less a long start-up: an instrument that stands still for longer may
@@ -120,11 +122,12 @@ impl Stage {
     /// [`Error`].
     pub fn start(config: RigConfig, traffic: Traffic) -> Result<Self> {
         let more = RigConfig::DEATHS_ARE_USUAL.to_owned() + &config.more;
-        let rig = Rig::start(&RigConfig {
+        let rig = Rig::start_without_waiting(&RigConfig {
             ports: 2,
             more,
             ..config
         })?;
+        rig.supervisor().wait_for_spare(traffic.patience)?;
         let plan = traffic
             .plan()
             .guest("vm1", deep(rig.guest(1)))
@@ -140,8 +143,8 @@ impl Stage {
             .flow(traffic.steady(1, WIRE, "vm1"))
             .flow(traffic.steady(2, "vm2", WIRE));
         let running = Instrument::start(plan)?;
-        running.wait_for_links(PATIENCE)?;
-        running.start_flows(PATIENCE)?;
+        running.wait_for_links(traffic.patience)?;
+        running.start_flows(traffic.patience)?;
         let operator = rig.operator();
         let mut stage = Self {
             traffic,
@@ -180,7 +183,7 @@ impl Stage {
     /// # Errors
     /// [`Error::Stuck`].
     pub fn wait_until_whole(&self, gone: &[Pid]) -> Result<Pair> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.traffic.patience;
         loop {
             if let Some(pair) = self.pair().filter(|pair| pair.is_without(gone)) {
                 return Ok(pair);
@@ -254,7 +257,7 @@ impl Stage {
 
     fn wait_for_flows(&self) -> Result<()> {
         let since = now();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.traffic.patience;
         for flow in self.running.flows() {
             while flow.arrivals.last() <= Some(since) {
                 if Instant::now() > until {
@@ -280,7 +283,7 @@ impl Stage {
     fn stuck(&self, missing: &str) -> Error {
         Error::Stuck {
             missing: missing.to_owned(),
-            limit: PATIENCE,
+            limit: self.traffic.patience,
             log: tail(&self.log()),
         }
     }

@@ -23,10 +23,7 @@ impl Artifacts {
     /// Makes what is missing with `tests/guest/prepare`. The first time it downloads a kernel package,
     /// so it runs in the network namespace of the process's first thread, whatever the caller's is.
     pub fn prepare() -> Result<Artifacts> {
-        let cache = cache_directory();
-        std::fs::create_dir_all(&cache).map_err(GuestVmError::file(&cache))?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/prepare");
-        run_to_end(in_first_namespace(script)?.arg(&cache))?;
+        let cache = make("prepare")?;
         Ok(Artifacts {
             kernel: cache.join("vmlinux"),
             initramfs: cache.join("initramfs.cpio"),
@@ -35,6 +32,20 @@ impl Artifacts {
             gapping: cache.join("gapping"),
         })
     }
+
+    /// Adds netdevsim to the modules, with `tests/guest/netdevsim`: the first time it downloads its source.
+    pub fn add_netdevsim() -> Result<()> {
+        make("netdevsim").map(drop)
+    }
+}
+
+/// Runs a script of `tests/guest` on the folder of what is made.
+fn make(script: &str) -> Result<PathBuf> {
+    let cache = cache_directory();
+    std::fs::create_dir_all(&cache).map_err(GuestVmError::file(&cache))?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
+    run_to_end(in_first_namespace(folder.join(script))?.arg(&cache))?;
+    Ok(cache)
 }
 
 fn resolved(path: &Path) -> Result<PathBuf> {

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Moves between two lines of progress.
 const TELL_EVERY: u32 = 5;
 /// An emulated CPU stands still without having been told so, and looks as if it had run.
-const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\nmapped = \"5s\"\n\
+const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\nstart = \"240s\"\nmapped = \"5s\"\n\
     prepare = \"10s\"\nquiesce = \"10s\"\nrelease = \"10s\"\n";
 
 /// Makes the NIC, starts the system on it, and lets it move as often as asked for, or until Ctrl-C.

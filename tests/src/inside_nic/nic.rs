@@ -1,5 +1,6 @@
 //! On which NIC, and how it is steered.
 
+use crate::emulator::MOST_AT_ONCE;
 use crate::real_nic::{RealNic, virtio_on_a_bridge, virtual_functions};
 use clap::ValueEnum;
 use std::fmt::{self, Display, Formatter};
@@ -28,10 +29,11 @@ impl Nic {
 
     /// How many packets a move may deliver to both sides, by the contract of the backend, at so many
     /// frames a second and if it took so many µs. With `sriov-mac` what comes between the settings of the
-    /// two VFs; with `bridge-fdb` only what is flooded, and no flow's frames are.
+    /// two VFs, and an instrument that was late sends [`MOST_AT_ONCE`]; with `bridge-fdb` only what is
+    /// flooded, and no flow's frames are.
     pub(super) fn twins(self, rate: u32, steering_us: u64) -> u64 {
         match self {
-            Self::SriovMac => u64::from(rate) * steering_us / 1_000_000 + 1,
+            Self::SriovMac => u64::from(rate) * steering_us / 1_000_000 + MOST_AT_ONCE,
             Self::BridgeFdb => 0,
         }
     }
