@@ -10,9 +10,9 @@ use super::handover::Stance;
 use super::instance::{Instance, tokens};
 use super::startup::hello;
 use crate::port::{Backend, Handled};
+use crate::program::say;
 use mio::Interest;
 use mio::unix::SourceFd;
-use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -113,8 +113,7 @@ impl Instance {
 
     /// Who read this instance's standard error may have gone with the supervisor.
     fn tell_people(&self, what: &str) {
-        let line = format!("vswitch {}: {what}\n", self.id);
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        say(format_args!("vswitch {}: {what}", self.id));
     }
 
     fn rejoin(&mut self, lifeline: Lifeline) -> Result<(), ControlError> {
