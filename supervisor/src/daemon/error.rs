@@ -69,7 +69,7 @@ pub enum DaemonError {
         /// The key in the configuration.
         place: Place,
         /// What is wrong, and what to do.
-        error: PciError,
+        error: Box<PciError>,
     },
     /// The NIC cannot be steered.
     #[error("steering: {0}")]

@@ -54,7 +54,7 @@ impl Uplinks {
             let taken = Claim::take(sysfs, wanted, runtime_dir);
             let (claim, news) = taken.map_err(|error| DaemonError::Uplink {
                 place: config.place("uplink"),
-                error,
+                error: Box::new(error),
             })?;
             news.iter()
                 .for_each(|line| console::say(format_args!("{line}")));

@@ -1,6 +1,7 @@
 //! What is wrong with a function, and what to do: one line each.
 
 use super::PciAddress;
+use nix::libc::{EACCES, EBUSY, ENOENT, EPERM, EROFS};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -200,21 +201,19 @@ impl fmt::Display for Holder<'_> {
 }
 
 fn remedy_of_open(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
+    match error.raw_os_error() {
+        Some(ENOENT) => {
             "load the rest of vfio: `modprobe vfio_iommu_type1`; in a container, give it /dev/vfio"
         }
-        io::ErrorKind::PermissionDenied => "run vswsup as root, or allow it that device",
-        _ => "`dmesg` tells why",
+        Some(EACCES | EPERM) => "run vswsup as root, or allow it that device",
+        Some(_) | None => "`dmesg` tells why",
     }
 }
 
 fn remedy_of_write(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "run vswsup as root, with /sys writable"
-        }
-        io::ErrorKind::ResourceBusy => "somebody uses the device or its VFs: end that first",
-        _ => "`dmesg` tells why",
+    match error.raw_os_error() {
+        Some(EACCES | EPERM | EROFS) => "run vswsup as root, with /sys writable",
+        Some(EBUSY) => "somebody uses the device or its VFs: end that first",
+        Some(_) | None => "`dmesg` tells why",
     }
 }

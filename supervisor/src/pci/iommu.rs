@@ -22,14 +22,18 @@ pub(crate) fn advice(sysfs: &Sysfs) -> String {
             "the kernel was booted with `{word}` and has found none: switch it on in the firmware \
              (VT-d, AMD-Vi, IOMMU)"
         ),
+        _ if processor.contains(" hypervisor") => {
+            "this is a virtual machine: its host has to give it one, such as QEMU's \
+             `-device intel-iommu`; then boot with `intel_iommu=on`"
+                .to_owned()
+        }
         _ if processor.contains("GenuineIntel") => {
             "switch on VT-d in the firmware, and boot with `intel_iommu=on iommu=pt`".to_owned()
         }
         _ if processor.contains("AuthenticAMD") => {
             "switch on AMD-Vi (IOMMU) in the firmware, and boot with `iommu=pt`".to_owned()
         }
-        _ => "switch it on in the firmware; inside a virtual machine its host has to give it one"
-            .to_owned(),
+        _ => "switch it on in the firmware (VT-d, AMD-Vi, SMMU)".to_owned(),
     }
 }
 
@@ -45,7 +49,12 @@ mod tests {
             ("intel_iommu=on iommu=pt", "GenuineIntel", "in the firmware"),
             ("iommu=pt", "vendor_id : GenuineIntel", "`intel_iommu=on"),
             ("quiet", "vendor_id : AuthenticAMD", "AMD-Vi"),
-            ("", "", "its host has to give it one"),
+            (
+                "",
+                "AuthenticAMD\nflags : fpu hypervisor",
+                "its host has to give",
+            ),
+            ("", "", "in the firmware"),
         ] {
             let fake = Fake::new();
             fake.file("proc/cmdline", boot);
