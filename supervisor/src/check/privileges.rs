@@ -27,6 +27,12 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
                 "to move addresses between the bridge's ports",
             ));
         }
+        SteeringConfig::SriovMac(_) | SteeringConfig::SriovVlan(_) => {
+            wanted.push((Capability::CAP_NET_ADMIN, "to set the VFs at their PF"));
+        }
+        SteeringConfig::TcFlower(_) => {
+            wanted.push((Capability::CAP_NET_ADMIN, "to install the NIC's rules"));
+        }
     }
     if named_by_arguments(config)
         .iter()
