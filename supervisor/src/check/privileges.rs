@@ -27,6 +27,15 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
                 "to move addresses between the bridge's ports",
             ));
         }
+        SteeringConfig::SriovMac(_) | SteeringConfig::SriovVlan(_) => {
+            wanted.push((Capability::CAP_NET_ADMIN, "to set the VFs"));
+        }
+        SteeringConfig::TcFlower(_) => {
+            wanted.push((
+                Capability::CAP_NET_ADMIN,
+                "to put tc filters on the NIC's ports",
+            ));
+        }
     }
     if named_by_arguments(config)
         .iter()
