@@ -28,10 +28,13 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
             ));
         }
         SteeringConfig::SriovMac(_) | SteeringConfig::SriovVlan(_) => {
-            wanted.push((Capability::CAP_NET_ADMIN, "to set the VFs at their PF"));
+            wanted.push((Capability::CAP_NET_ADMIN, "to set the VFs"));
         }
         SteeringConfig::TcFlower(_) => {
-            wanted.push((Capability::CAP_NET_ADMIN, "to install the NIC's rules"));
+            wanted.push((
+                Capability::CAP_NET_ADMIN,
+                "to put tc filters on the NIC's ports",
+            ));
         }
     }
     if named_by_arguments(config)
