@@ -157,24 +157,20 @@ mod tests {
         );
     }
 
-    /// What is told here is what the table of the documentation says of the backends that it has.
+    /// What is told here is what the table of the documentation says of the backends.
     #[test]
     fn the_documentation_says_the_same() {
         let docs = include_str!("../../../docs/steering.md");
-        let mut compared = 0;
         for method in METHODS {
             let name = format!("| `{}` |", method.name);
-            let Some(row) = docs.lines().find(|line| line.starts_with(&name)) else {
-                continue;
-            };
+            let row = docs.lines().find(|line| line.starts_with(&name));
+            let row = row.unwrap_or_else(|| panic!("no row {name}"));
             let cells: Vec<_> = row.split('|').map(str::trim).collect();
             let contract = method.contract;
             assert_eq!(cells[3] == "yes", contract.atomic, "{row}");
             assert_eq!(cells[4] == "yes", contract.make_before_break, "{row}");
             assert_eq!(cells[5] == "none", !contract.may_lose, "{row}");
             assert_eq!(cells[6] == "none", !contract.may_double, "{row}");
-            compared += 1;
         }
-        assert!(compared >= 2, "the table is written in another way");
     }
 }
