@@ -124,7 +124,9 @@ fn addresses_that_do_not_age_move_as_they_are() {
         let entries = sh("bridge fdb show br br0");
         let moved = "02:00:00:00:00:07 dev vf1 master br0 static";
         assert!(entries.contains(moved), "{entries}");
-        assert_eq!(entries.matches("02:00:00:00:00:07").count(), 1);
+        // A kernel with VLAN filtering has it once more for each VLAN of the port.
+        let left = "02:00:00:00:00:07 dev vf0 ";
+        assert!(!entries.contains(left), "{entries}");
     });
 }
 

@@ -75,7 +75,7 @@ const STEERING: [&str; 5] = [
 fn steering_that_needs_another_kernel_than_the_hosts() {
     let _turn = one_at_a_time();
     Artifacts::add_netdevsim().unwrap_or_else(|error| panic!("{error}"));
-    let programs = STEERING.map(steering_test);
+    let programs = steering_tests();
     let mut machine = boot();
     let pf = make_virtual_functions(&mut machine);
     for program in programs {
@@ -100,12 +100,15 @@ fn make_virtual_functions(machine: &mut NicMachine) -> String {
     run(machine, &shell(&text), SHORT).trim().to_owned()
 }
 
-/// A test program of `steering`, built as this one is.
-fn steering_test(name: &str) -> PathBuf {
+/// The test programs, built as this one is.
+fn steering_tests() -> Vec<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["test", "--locked", "--no-run", "--message-format=json"]);
     // As `make build` builds it, so that nothing it needs is built twice.
-    cargo.args(["--workspace", "--test", name]);
+    cargo.args(["test", "--locked", "--no-run", "--workspace"]);
+    cargo.args(["--message-format", "json"]);
+    for name in STEERING {
+        cargo.args(["--test", name]);
+    }
     if cfg!(not(debug_assertions)) {
         cargo.arg("--release");
     }
@@ -113,11 +116,15 @@ fn steering_test(name: &str) -> PathBuf {
     assert!(output.status.success(), "{cargo:?}");
     let said = String::from_utf8_lossy(&output.stdout);
     let messages = said.lines().map(serde_json::from_str::<serde_json::Value>);
-    let mut programs = messages
-        .flatten()
-        .filter(|message| message["target"]["name"] == name);
-    let program = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    program.unwrap_or_else(|| panic!("{cargo:?} names no program: {said}"))
+    let messages: Vec<_> = messages.map_while(Result::ok).collect();
+    let program = |name| {
+        let mut of_name = messages
+            .iter()
+            .filter(|message| message["target"]["name"] == name);
+        let program = of_name.find_map(|message| message["executable"].as_str());
+        PathBuf::from(program.unwrap_or_else(|| panic!("{cargo:?} names no {name}: {said}")))
+    };
+    STEERING.map(program).into()
 }
 
 #[test]

@@ -10,7 +10,8 @@ pub struct FlowObserved {
     pub tally: Tally,
     /// Its longest gap.
     pub blackout: Nanos,
-    /// From the start of the window to the end of its longest gap: when it went on.
+    /// From the start of the window to the end of its first gap that was longer than
+    /// [`FlowObserved::pause`]: when it went on. 0 without one.
     pub back: Nanos,
     /// All its gaps together that were longer than [`FlowObserved::pause`].
     pub outage: Nanos,

@@ -244,12 +244,12 @@ impl Stage {
             ..FlowObserved::default()
         };
         arrivals.for_each_gap(window, |gap| {
-            if gap.length() > flow.blackout {
-                flow.blackout = gap.length();
-                flow.back = gap.until.saturating_sub(window.from);
-            }
+            flow.blackout = flow.blackout.max(gap.length());
             if gap.length() > FlowObserved::pause(self.traffic.rate) {
                 flow.outage += gap.length();
+                if flow.back == 0 {
+                    flow.back = gap.until.saturating_sub(window.from);
+                }
             }
         })?;
         Ok(flow)

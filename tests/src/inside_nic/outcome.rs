@@ -46,7 +46,7 @@ pub struct FlowOutcome {
     pub tally: Tally,
     /// The longest gap around each move, ms.
     pub blackouts: Vec<f64>,
-    /// From each move to the first frame after the longest gap, ms.
+    /// From each move to the first frame after the first pause, ms.
     pub back: Vec<f64>,
 }
 

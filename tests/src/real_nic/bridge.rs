@@ -8,7 +8,7 @@
 use std::io;
 
 use super::RealNic;
-use super::device::{give_to_vfio, load, netdev, pci_address, set_up};
+use super::device::{load, netdev, pci_address, set_up};
 use crate::nic_machine::{BRIDGE_PORTS, UPLINKS};
 use crate::rig::{ip, quiet_ipv6};
 
@@ -16,7 +16,7 @@ const WIRE: &str = "wire";
 const WIRE_PORT: &str = "br-wire";
 const BRIDGE: &str = "br0";
 
-/// The two virtio-net devices, on vfio-pci, with steering by `bridge-fdb`.
+/// The two virtio-net devices, which the supervisor binds to vfio-pci, with steering by `bridge-fdb`.
 ///
 /// # Errors
 /// What the kernel refuses.
@@ -35,10 +35,10 @@ pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
         ip(&format!("link set {port} master {BRIDGE}"))?;
         set_up(port)?;
     }
-    let [a, b] = UPLINKS.map(uplink);
+    let [a, b] = UPLINKS.map(|address| pci_address(&netdev(address)?));
     let ([a, b], [port_a, port_b]) = ([a?, b?], ports);
     Ok(RealNic {
-        uplink: format!("a = {a:?}\nb = {b:?}\n"),
+        uplink: format!("vfs = [{a:?}, {b:?}]\n"),
         // The emulated machine may be late to give a packet to the device.
         steering: format!(
             "backend = \"bridge-fdb\"\nports = {{ a = {port_a:?}, b = {port_b:?} }}\n\
@@ -46,10 +46,4 @@ pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
         ),
         wire: WIRE.to_owned(),
     })
-}
-
-fn uplink(address: crate::nic_machine::Address) -> io::Result<String> {
-    let function = pci_address(&netdev(address)?)?;
-    give_to_vfio(&function)?;
-    Ok(function)
 }

@@ -71,33 +71,6 @@ pub(super) fn pci_address(netdev: &str) -> io::Result<String> {
         .ok_or_else(|| io::Error::other(format!("{netdev} is no PCI device: {}", device.display())))
 }
 
-/// The PCI address of a physical function's virtual function `number`.
-pub(super) fn virtual_function(physical: &str, number: usize) -> io::Result<String> {
-    let link = pci(physical).join(format!("virtfn{number}"));
-    Ok(name(&fs::read_link(link)?))
-}
-
-/// Writes an attribute of a PCI function.
-pub(super) fn set(function: &str, attribute: &str, value: &str) -> io::Result<()> {
-    write(&pci(function).join(attribute), value)
-}
-
-/// Gives a PCI function to vfio-pci, from whatever driver it has.
-pub(super) fn give_to_vfio(function: &str) -> io::Result<()> {
-    set(function, "driver_override", "vfio-pci")?;
-    let driver = pci(function).join("driver");
-    if driver.exists() {
-        write(&driver.join("unbind"), function)?;
-    }
-    write(&Path::new(PCI).join("drivers_probe"), function)?;
-    match fs::read_link(&driver) {
-        Ok(driver) if name(&driver) == "vfio-pci" => Ok(()),
-        Ok(_) | Err(_) => Err(io::Error::other(format!(
-            "vfio-pci does not take {function}"
-        ))),
-    }
-}
-
 fn pci(function: &str) -> PathBuf {
     Path::new(PCI).join("devices").join(function)
 }
@@ -105,11 +78,6 @@ fn pci(function: &str) -> PathBuf {
 fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-fn write(path: &Path, value: &str) -> io::Result<()> {
-    let named = |error| io::Error::other(format!("{}: {error}", path.display()));
-    fs::write(path, value).map_err(named)
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
