@@ -6,10 +6,12 @@ mod handover;
 mod host;
 mod instance;
 mod orphan;
+mod phases;
 mod ports;
 mod rarp;
 mod signals;
 mod startup;
+mod uplink;
 
 use instance::Instance;
 use startup::Started;
