@@ -5,6 +5,7 @@ mod fault;
 mod handover;
 mod host;
 mod instance;
+mod locked;
 mod orphan;
 mod phases;
 mod ports;
@@ -42,9 +43,14 @@ pub enum ControlError {
 pub fn run(lifeline: OwnedFd) -> Result<(), ControlError> {
     let started = Started::by(lifeline)?;
     let mut instance = Instance::new(started)?;
-    let outcome = instance.run();
-    if let Err(error) = &outcome {
-        instance.last_words(error);
+    match instance.run() {
+        Ok(()) => {
+            instance.leave_the_rest_to_the_kernel();
+            Ok(())
+        }
+        Err(error) => {
+            instance.last_words(&error);
+            Err(error)
+        }
     }
-    outcome
 }

@@ -210,6 +210,13 @@ impl Instance {
             .map_or(Ok(()), |error| Err(error.into()))
     }
 
+    /// Closes the device. DPDK's own end would only give memory back piece by piece, and somebody may
+    /// wait for the end of this process.
+    pub(super) fn leave_the_rest_to_the_kernel(mut self) {
+        self.close_device();
+        std::mem::forget(self);
+    }
+
     /// The connections live on in the vault and in the other instance.
     fn leave(&mut self) {
         self.serve_ports(false);

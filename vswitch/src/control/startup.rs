@@ -1,13 +1,12 @@
 //! From an empty process to a warm instance.
 
 use super::instance::tokens;
+use super::locked;
 use super::phases::PhaseClock;
 use super::uplink::UplinkDevice;
 use crate::dpdk::{DpdkError, Eal, EalConfig, LogLevel, Memory, Pci};
 use crate::lane::{LaneError, LaneEvent, LaneSet, Shared, SharedParts};
-use crate::program::say;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::mman::{MlockAllFlags, mlockall};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -114,7 +113,7 @@ impl Parts {
         });
         let lanes = LaneSet::start(&eal, shared, &setup.lane_cpus)?;
         clock.lap("lanes");
-        lock_memory();
+        locked::lock();
         clock.lap("memory lock");
         let uplink_mac = uplink.as_ref().map(UplinkDevice::mac).transpose()?;
         let warm = Warm {
@@ -195,7 +194,7 @@ fn start_dpdk(
 ) -> Result<Eal, StartupError> {
     let config = eal_config(setup, !files.is_empty());
     let eal = std::thread::scope(|threads| {
-        threads.spawn(|| mlockall(MlockAllFlags::MCL_CURRENT));
+        threads.spawn(locked::read_code);
         match files.is_empty() {
             true => Eal::init(&config),
             false => Eal::init_on_files(&config, files),
@@ -227,17 +226,6 @@ fn eal_config(setup: &Setup, on_files: bool) -> EalConfig {
 /// A PCI address begins with a number, the name of a virtual device does not.
 fn is_pci(devargs: &str) -> bool {
     devargs.starts_with(|c: char| c.is_ascii_hexdigit()) && devargs.contains(':')
-}
-
-/// Keeps what is mapped so far, before any guest's memory is, in memory: its code above all. A
-/// lane that must read its code from a busy disk stands still for so long that it is taken to hang.
-fn lock_memory() {
-    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
-        say(format_args!(
-            "vswitch: memory is not locked ({error}), and a busy disk may stop lanes: give the \
-             service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
-        ));
-    }
 }
 
 fn open_uplink(

@@ -194,6 +194,15 @@ impl Instance {
         self.host.say(FromInstance::UplinkClosed);
     }
 
+    /// The lanes have ended.
+    pub(super) fn close_device(&mut self) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.opening = None;
+            uplink.port.close();
+            uplink.device = None;
+        }
+    }
+
     fn give_up_uplink(&mut self) {
         let Some(uplink) = &mut self.uplink else {
             return;
