@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::phases::PhaseClock;
 use crate::dpdk::{DpdkError, Eal, Mempool, MempoolConfig, Uplink, UplinkConfig};
 use crate::program::say;
-use crate::switch::UplinkPort;
+use crate::switch::{UplinkPort, discard};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{Predecessor, Tenure};
@@ -100,7 +100,9 @@ impl UplinkDevice {
         let queues = device.start()?;
         clock.lap("uplink start");
         let pair = queues.into_first_pair();
-        let (receive, transmit) = pair.ok_or_else(|| lacks_queues(&device))?;
+        let (mut receive, transmit) = pair.ok_or_else(|| lacks_queues(&device))?;
+        // A packet socket has got what passed on every netdev until it was bound to its own.
+        discard(&mut receive);
         self.port.open(receive, transmit);
         self.device = Some(device);
         Ok(())

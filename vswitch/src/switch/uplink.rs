@@ -80,16 +80,7 @@ impl UplinkPort {
 
     /// Throws away what has arrived, and no more than a receive ring holds; how many.
     pub fn discard(&self) -> u64 {
-        let mut batch = MbufBatch::<BURST>::new();
-        let mut discarded = 0;
-        while discarded < DISCARD_LIMIT {
-            match self.receive(&mut batch) {
-                0 => break,
-                count => discarded += count as u64,
-            }
-            batch.clear();
-        }
-        discarded
+        self.receiver().as_mut().map_or(0, discard)
     }
 
     /// Copies `frame` into the batch to be sent; how many packets were dropped for it.
@@ -139,6 +130,20 @@ impl UplinkPort {
     fn transmit(&self) -> MutexGuard<'_, Option<Transmit>> {
         self.transmit.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As [`UplinkPort::discard`], of a queue that is not in a port yet.
+pub fn discard(queue: &mut RxQueue) -> u64 {
+    let mut batch = MbufBatch::<BURST>::new();
+    let mut discarded = 0;
+    while discarded < DISCARD_LIMIT {
+        match queue.burst(&mut batch) {
+            0 => break,
+            count => discarded += count as u64,
+        }
+        batch.clear();
+    }
+    discarded
 }
 
 impl Transmit {
