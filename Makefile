@@ -3,7 +3,7 @@
 CARGO := cargo
 TEST_ARGS ?=
 
-.PHONY: build demo demo-vm test test-sriov lint bench bench-promote bench-failover chaos clean packages qemu
+.PHONY: build demo demo-vm test test-sriov lint bench bench-promote bench-failover bench-restart chaos clean packages qemu
 
 packages:
 	@scripts/install-packages
@@ -35,10 +35,13 @@ lint: packages
 chaos: build
 	@target/release/chaos $(ARGS)
 
-bench: bench-promote bench-failover
+bench: bench-promote bench-failover bench-restart
 
 bench-failover: build
 	@target/release/bench-failover $(ARGS)
+
+bench-restart: build
+	@target/release/bench-restart $(ARGS)
 
 bench-promote: build
 	@target/release/bench-promote $(ARGS)

@@ -21,6 +21,7 @@ const FUNCTIONS: &[&str] = &[
     // memory
     "rte_pktmbuf_(pool_create|alloc|alloc_bulk|free|free_bulk)",
     "rte_mempool_(free|avail_count|in_use_count)",
+    "rte_malloc_heap_(create|get_socket|memory_add)",
     // ports
     "rte_eth_iterator_(init|next|cleanup)",
     "rte_eth_find_next",

@@ -8,6 +8,7 @@ mod functions;
 mod host;
 mod limits;
 mod memory;
+mod memory_files;
 mod methods;
 mod privileges;
 mod programs;

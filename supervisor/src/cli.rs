@@ -1,6 +1,7 @@
 //! The command line. `docs/command-line.md` is its reference for people.
 
 mod ask;
+mod blame;
 mod check;
 mod follow;
 mod output;
@@ -35,6 +36,7 @@ fn act(cli: Cli) -> ExitStatus {
     match cli.verb {
         Verb::Run => run::run(common),
         Verb::Check => check::check(common),
+        Verb::Blame { svg } => blame::blame(common, svg.as_deref()),
         Verb::Wait { timeout } => wait::wait(common, timeout),
         Verb::Completion { shell } => {
             let mut script = Vec::new();

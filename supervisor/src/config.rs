@@ -4,6 +4,8 @@ mod diff;
 mod document;
 mod error;
 mod failover;
+mod hooks;
+mod memory;
 mod sections;
 mod units;
 mod uplink;
@@ -13,12 +15,14 @@ pub use diff::{PortChanges, RestartNeeded};
 pub use document::{Place, Places, Position};
 pub use error::{ConfigError, Problem};
 pub use failover::Failover;
+pub use hooks::Hooks;
+pub use memory::{Memory, MemoryFile};
 pub use sections::{
     InstanceOverride, Instances, PollMode, Port, PortMode, Supervisor, Timeouts, Vswitch,
 };
 pub use steering::SteeringConfig;
 pub use units::MemorySize;
-pub use uplink::{Devices, FunctionName, Uplink};
+pub use uplink::{Devices, FunctionName, Uplink, UplinkMode};
 pub use validate::MAX_SOCKET_PATH;
 
 use serde::Deserialize;
@@ -40,6 +44,11 @@ pub struct Config {
     /// `[steering]`: how the NIC's traffic is moved.
     #[serde(default = "no_steering")]
     pub steering: SteeringConfig,
+    /// `[memory]`. `None`: DPDK takes its memory from the host's, as `[vswitch]` says.
+    pub memory: Option<Memory>,
+    /// `[hooks]`.
+    #[serde(default)]
+    pub hooks: Hooks,
     /// `[timeouts]`.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -157,6 +166,17 @@ impl Config {
     /// Where instances that have lost their supervisor find the next one.
     pub fn rejoin_socket(&self) -> PathBuf {
         self.supervisor.runtime_dir.join(Self::REJOIN_SOCKET)
+    }
+
+    /// Both instances have the same uplink.
+    pub fn has_one_device(&self) -> bool {
+        let mode = self.uplink.as_ref().map(|uplink| uplink.mode);
+        mode == Some(UplinkMode::Restart)
+    }
+
+    /// The one device moves from one running instance to the other.
+    pub fn moves_uplink(&self) -> bool {
+        self.has_one_device() && self.vswitch.standby
     }
 
     /// What `instance` is started with: `[vswitch]`, with its overrides applied.

@@ -3,7 +3,7 @@
 pub mod client;
 mod connection;
 pub mod frame;
-mod names;
+pub(crate) mod names;
 pub mod protocol;
 mod runtime_dir;
 mod server;

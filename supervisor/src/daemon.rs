@@ -14,6 +14,7 @@ mod event_loop;
 mod fate;
 mod hear;
 mod history;
+mod hooks;
 mod listener;
 mod notes;
 mod observe;
@@ -27,8 +28,10 @@ mod roster;
 mod seclusion;
 mod service;
 mod signals;
+mod start_times;
 mod tell;
 mod timers;
+mod uplink_move;
 mod uplinks;
 mod vault;
 mod watch;
@@ -38,6 +41,7 @@ pub use error::DaemonError;
 use crate::config::Port;
 use crate::control::protocol::EventKind;
 use crate::control::{ConnId, ControlServer, RuntimeDir};
+use crate::memory_files::MemoryFiles;
 use crate::pci::Sysfs;
 use crate::policy::{Event, Limits, Request, State, Timer};
 use crate::{Config, ExitStatus, check};
@@ -46,6 +50,7 @@ use adopt::{Adopted, Patience};
 use event_log::EventLog;
 use fate::Fates;
 use history::History;
+use hooks::Hooks;
 use mio::{Poll, Token};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use observe::{Lives, Moving};
@@ -56,6 +61,7 @@ use signals::Signals;
 use std::collections::{BTreeMap, VecDeque};
 use steering::Steering;
 use timers::Timers;
+use uplink_move::UplinkPlace;
 use uplinks::Uplinks;
 use vault::{Entry, Vault};
 use vhost_transfer::device::SocketMode;
@@ -94,9 +100,11 @@ struct Daemon {
     incoming: Option<(PortId, Entry)>,
     vault: Vault,
     ports: Ports,
+    memory: MemoryFiles,
     ledger: Ledger,
     uplinks: Uplinks,
     steering: Box<dyn Steering>,
+    uplink_place: UplinkPlace,
     /// What the NIC had delivered to each instance before the last handover to it steered.
     delivered_before: [Option<u64>; 2],
     timers: Timers<Due>,
@@ -108,6 +116,7 @@ struct Daemon {
     history: History,
     event_log: EventLog,
     fates: Fates,
+    hooks: Hooks,
     watch: Watch,
     service: Service,
     signals: Signals,
@@ -123,6 +132,7 @@ struct Daemon {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Policy(Timer),
+    UplinkMove,
     Uplinks,
     Watch,
     Watchdog,
@@ -134,6 +144,7 @@ mod tokens {
 
     pub(super) const STOP: Token = Token(0);
     pub(super) const RELOAD: Token = Token(1);
+    pub(super) const HOOKS: Token = Token(6);
     pub(super) const CONTROL: Token = Token(8);
 
     pub(super) fn lifeline(id: InstanceId) -> Token {
@@ -169,6 +180,7 @@ impl Daemon {
         let control = ControlServer::bind(&path, poll.registry(), tokens::CONTROL)
             .map_err(|error| DaemonError::Control { path, error })?;
         let signals = Signals::new(poll.registry()).map_err(DaemonError::Loop)?;
+        let hooks = Hooks::new(poll.registry()).map_err(DaemonError::Loop)?;
         let uplinks = if found {
             Uplinks::resume(&config, Sysfs::host(), runtime.path())
         } else {
@@ -181,9 +193,13 @@ impl Daemon {
         }
         adopt::require_same_lanes(&adopted, &config)?;
         let ledger = ledger_of(&adopted)?;
+        let memory = MemoryFiles::open(&config)?;
         lock_memory();
         let mut daemon = Self {
-            policy: State::new(limits(&config)),
+            policy: match config.vswitch.standby {
+                true => State::new(limits(&config)),
+                false => State::alone(limits(&config)),
+            },
             running: true,
             ending: ExitStatus::Done,
             events: VecDeque::new(),
@@ -191,9 +207,11 @@ impl Daemon {
             incoming: None,
             vault: Vault::default(),
             ports: Ports::default(),
+            memory,
             ledger,
             uplinks,
             steering,
+            uplink_place: UplinkPlace::default(),
             delivered_before: [None; 2],
             timers: Timers::default(),
             last_request: 0,
@@ -203,6 +221,7 @@ impl Daemon {
             history: History::default(),
             event_log: EventLog::default(),
             fates: Fates::default(),
+            hooks,
             watch: Watch::default(),
             service: Service::default(),
             signals,
@@ -258,6 +277,7 @@ impl Daemon {
 
     /// Leaves nothing behind.
     fn close(mut self) -> ExitStatus {
+        self.finish_hooks();
         if let Err(error) = self.steering.close() {
             console::say(format_args!("steering could not be given back: {error}"));
         }

@@ -4,6 +4,7 @@
 //! * [`check`]: whether this host can do what the configuration asks for.
 //! * [`control`]: what the command line and the daemon say to each other.
 //! * [`cli`] and [`report`]: the command line, and how it tells people what it was told.
+//! * [`memory_files`]: the instances' memory, where it is in files.
 //! * [`pci`]: functions of NICs, and giving them to the instances.
 //! * [`watch`]: whether a thread of an instance hangs.
 //! * [`policy`] and [`daemon`]: what to do, and doing it.
@@ -14,6 +15,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 mod exit;
+pub mod memory_files;
 pub mod pci;
 pub mod policy;
 pub mod report;

@@ -10,6 +10,7 @@
 
 mod abort;
 mod adopt;
+mod alone;
 mod calm;
 mod devices;
 mod event;
@@ -27,6 +28,7 @@ mod stop;
 mod timer;
 mod uplink;
 
+pub use alone::Restart;
 pub use event::{Action, Event, Note, Order, Outcome, Promoted, Request, Word};
 pub use fence::Watched;
 pub use handover::{Cause, Handover, Phase};
@@ -60,6 +62,9 @@ pub struct State {
     /// A bad uplink has led to a handover, and nothing has changed since.
     fled: bool,
     handover: Option<Handover>,
+    /// There is one instance at a time.
+    alone: bool,
+    restart: Option<Restart>,
     /// Nothing takes over by itself.
     pinned: bool,
     /// Requests to pin that wait until no lanes wait for the locks.
@@ -89,6 +94,8 @@ impl State {
             uplinks: Default::default(),
             fled: false,
             handover: None,
+            alone: false,
+            restart: None,
             pinned: false,
             pinning: BTreeSet::new(),
             blamed: BTreeSet::new(),
@@ -96,6 +103,14 @@ impl State {
             ready: false,
             stopping: Stopping::No,
             actions: Vec::new(),
+        }
+    }
+
+    /// As [`Self::new`], for one instance at a time.
+    pub fn alone(limits: Limits) -> Self {
+        Self {
+            alone: true,
+            ..Self::new(limits)
         }
     }
 
@@ -118,6 +133,9 @@ impl State {
         match event {
             Event::Start => self.start(),
             Event::Stop => self.stop(),
+            Event::Promote { request, reconnect } if self.alone => {
+                self.restart_as_other(request, reconnect);
+            }
             Event::Promote { request, reconnect } => self.promote(request, reconnect),
             Event::Adopted {
                 instance,
@@ -204,6 +222,7 @@ impl State {
         self.say_ready();
         self.answer_pins();
         self.steer();
+        self.go_on_with_restart();
         self.leave();
         self.despair();
     }

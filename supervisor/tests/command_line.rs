@@ -104,6 +104,7 @@ fn status(spare: bool, standby: InstanceState) -> StatusReport {
         term: 5,
         active: Some(InstanceId::A),
         spare,
+        alone: false,
         pinned: false,
         trouble: Vec::new(),
         moving: None,
@@ -229,6 +230,7 @@ fn a_promote_tells_how_it_went() {
             phases: vec![Phase {
                 name: "prepare".to_owned(),
                 us: 900,
+                at_us: Some(0),
             }],
             drained: 12,
         })
@@ -295,6 +297,7 @@ fn history_is_a_table_of_moves() {
             total_us: Some(1200),
             discarded: 0,
             failover: None,
+            phases: Vec::new(),
         }])
     });
     let output = daemon.ask(&["history", "--limit", "3"]);

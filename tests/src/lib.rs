@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod bench_failover;
+pub mod bench_restart;
 pub mod chaos;
 pub mod cores;
 pub mod demo;

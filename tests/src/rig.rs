@@ -1,11 +1,15 @@
 //! A whole system to test: a software NIC in a network namespace of its own, a supervisor with two
 //! instances, and sockets for guests. All of it is gone when the [`Rig`] is.
 
+mod hugepages;
+mod memory;
 mod network;
 mod operator;
 mod programs;
 mod supervisor;
 
+pub use hugepages::Hugepages;
+pub use memory::Memory;
 pub use network::SoftwareNic;
 pub(crate) use network::{ip, quiet_ipv6};
 pub use operator::{Operator, OperatorError};
@@ -32,6 +36,12 @@ pub struct RigConfig {
     pub uplink: bool,
     /// The NIC that the uplink leads to, instead of a software NIC with steering by `ebpf`.
     pub real_nic: Option<RealNic>,
+    /// Both instances have the same uplink, and there is nothing to steer.
+    pub one_device: Option<OneDevice>,
+    /// There is a standby.
+    pub standby: bool,
+    /// Where DPDK's memory is.
+    pub memory: Memory,
     /// An IPv4 address with prefix length for the far end of the uplink.
     pub wire_address: Option<&'static str>,
     /// CPU of each lane of both instances.
@@ -56,6 +66,9 @@ impl RigConfig {
             mode: "server",
             uplink: true,
             real_nic: None,
+            one_device: None,
+            standby: true,
+            memory: Memory::AsFound,
             wire_address: None,
             lanes: vec![0],
             poll: "adaptive",
@@ -63,6 +76,20 @@ impl RigConfig {
             more: String::new(),
         }
     }
+}
+
+/// What both instances have for an uplink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OneDevice {
+    /// The software NIC.
+    Software,
+    /// One of this machine's.
+    Real {
+        /// A PCI address, or device arguments of DPDK.
+        device: String,
+        /// The network device of this namespace that reaches it.
+        wire: String,
+    },
 }
 
 /// Frames that the instances' af_packet rings hold: at 50,000 a second more than 90 ms.
@@ -74,8 +101,9 @@ const READY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Rig {
     supervisor: Supervisor,
-    dir: TempDir,
     wire: String,
+    _files: Option<memory::HugeFiles>,
+    dir: TempDir,
     _nic: Option<SoftwareNic>,
 }
 
@@ -99,9 +127,10 @@ impl Rig {
         require_root()?;
         let programs = Programs::find()?;
         let dir = tempfile::Builder::new().prefix("vswsup-rig-").tempdir()?;
-        let software = config.uplink && config.real_nic.is_none();
-        let nic = software.then(SoftwareNic::new).transpose()?;
-        let wire = config.real_nic.as_ref().map(|nic| nic.wire.as_str());
+        let is_real = matches!(config.one_device, Some(OneDevice::Real { .. }));
+        let has_nic = config.uplink && !is_real && config.real_nic.is_none();
+        let nic = has_nic.then(SoftwareNic::new).transpose()?;
+        let files = config.memory.prepare(dir.path())?;
         if let (Some(nic), Some(address)) = (&nic, config.wire_address) {
             nic.set_wire_address(address)?;
         }
@@ -110,8 +139,9 @@ impl Rig {
         let supervisor = Supervisor::start(&programs, &file, dir.path())?;
         Ok(Self {
             supervisor,
+            wire: wire(config).to_owned(),
+            _files: files,
             dir,
-            wire: wire.unwrap_or(SoftwareNic::WIRE).to_owned(),
             _nic: nic,
         })
     }
@@ -139,6 +169,11 @@ impl Rig {
     /// Speaks to the supervisor.
     pub fn operator(&self) -> Operator {
         Operator::new(self.control_socket())
+    }
+
+    /// The memory file of an instance, with [`Memory::Files`].
+    pub fn memory_file(&self, instance: &str) -> PathBuf {
+        memory::file(self.dir.path(), instance)
     }
 
     /// The vhost-user socket of guest `number`, from 1.
@@ -226,16 +261,22 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
     };
     let mut text = format!(
         "[supervisor]\nruntime_dir = {:?}\n\n[vswitch]\nprogram = {program:?}\nlanes = {:?}\npoll = {:?}\n\
-         memory = \"128MiB\"\nhugepages = {}\n{}\n",
+         standby = {}\n{}{}\n",
         runtime_dir(dir),
         config.lanes,
         config.poll,
-        programs::hugepages_for(2 * 128),
+        config.standby,
+        config.memory.vswitch_keys(),
         config.more,
     );
-    if config.uplink {
-        let real = config.real_nic.as_ref().map(RealNic::configuration);
-        text += &real.unwrap_or_else(software_uplink);
+    text += &config.memory.section(dir);
+    match &config.one_device {
+        _ if !config.uplink => {}
+        None => {
+            let real = config.real_nic.as_ref().map(RealNic::configuration);
+            text += &real.unwrap_or_else(software_uplink);
+        }
+        Some(one) => text += &one_uplink(one),
     }
     for number in 1..=config.ports {
         let path = socket(dir, number);
@@ -248,10 +289,30 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
     text
 }
 
+fn wire(config: &RigConfig) -> &str {
+    match (&config.one_device, &config.real_nic) {
+        (Some(OneDevice::Real { wire, .. }), _) => wire,
+        (None, Some(nic)) => &nic.wire,
+        (Some(OneDevice::Software), _) | (None, None) => SoftwareNic::WIRE,
+    }
+}
+
+fn one_uplink(one: &OneDevice) -> String {
+    let device = match one {
+        OneDevice::Real { device, .. } => device.clone(),
+        OneDevice::Software => format!("net_af_packet0,iface={},{}", SoftwareNic::NIC, ring()),
+    };
+    format!("\n[uplink]\na = {device:?}\nb = {device:?}\nmode = \"restart\"\n")
+}
+
+fn ring() -> String {
+    format!("blocksz=65536,framesz=2048,framecnt={UPLINK_FRAMES}")
+}
+
 fn software_uplink() -> String {
     let [a, b] = SoftwareNic::INSTANCES;
     let [port_a, port_b] = SoftwareNic::PORTS;
-    let ring = format!("blocksz=65536,framesz=2048,framecnt={UPLINK_FRAMES}");
+    let ring = ring();
     format!(
         "\n[uplink]\na = \"net_af_packet0,iface={a},{ring}\"\nb = \"net_af_packet0,iface={b},{ring}\"\n\
          \n[steering]\nbackend = \"ebpf\"\nnic = \"{}\"\nports = {{ a = \"{port_a}\", b = \"{port_b}\" }}\n",

@@ -57,6 +57,9 @@ impl Scripted {
             mac_aging_s: 300,
             drain_us: 30,
             rejoin_at: None,
+            memory_files: None,
+            uplink_later: None,
+            first_packet: None,
         };
         instance
             .lifeline

@@ -6,6 +6,9 @@
 //!
 //! A handover to `term`: Prepare to the standby and Quiesce to the active one; Prepared and
 //! Quiesced come back; steering; the release word of the ledger; Released and Active come back.
+//!
+//! Where both instances have the same device, steering is [`ToInstance::CloseUplink`] to the one that
+//! has it, and then [`ToInstance::OpenUplink`] to the other.
 
 mod both;
 mod from_instance;
@@ -13,7 +16,7 @@ mod to_instance;
 
 pub use both::{DeviceSummary, DeviceUpdate, PortRef, Revision, TermRef};
 pub use from_instance::{
-    Aborted, Active, DeviceGone, Fatal, FromInstance, Hello, Mapped, Phase, PortTrouble, Refused,
-    Rejoin, Released, Standing, Warm,
+    Aborted, Active, DeviceGone, Fatal, FirstPacket, FromInstance, Hello, Mapped, Phase,
+    PortTrouble, Refused, Rejoin, Released, Standing, UplinkOpened, Warm,
 };
 pub use to_instance::{AddPort, Poll, Quiesce, Setup, ToInstance};

@@ -5,11 +5,14 @@ mod fault;
 mod handover;
 mod host;
 mod instance;
+mod locked;
 mod orphan;
+mod phases;
 mod ports;
 mod rarp;
 mod signals;
 mod startup;
+mod uplink;
 
 use instance::Instance;
 use startup::Started;
@@ -40,9 +43,14 @@ pub enum ControlError {
 pub fn run(lifeline: OwnedFd) -> Result<(), ControlError> {
     let started = Started::by(lifeline)?;
     let mut instance = Instance::new(started)?;
-    let outcome = instance.run();
-    if let Err(error) = &outcome {
-        instance.last_words(error);
+    match instance.run() {
+        Ok(()) => {
+            instance.leave_the_rest_to_the_kernel();
+            Ok(())
+        }
+        Err(error) => {
+            instance.last_words(&error);
+            Err(error)
+        }
     }
-    outcome
 }

@@ -2,6 +2,7 @@
 
 use super::device::is_any_pci;
 use super::finding::{Findings, Outcome, problem};
+use super::memory;
 use caps::{CapSet, Capability};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
@@ -16,7 +17,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     if is_any_pci(config) {
         findings.add(
             "vswitch.memory",
-            locked_memory(config.vswitch.memory.mib(), may_lock()),
+            locked_memory(memory::mib_of_one(config), may_lock()),
         );
     }
 }

@@ -1,6 +1,8 @@
-//! Memory for DPDK, twice: once for each instance.
+//! Memory for DPDK, for each instance that runs at a time.
 
 use super::finding::{Findings, Outcome, problem};
+use super::memory_files;
+use crate::config::Config;
 use std::fs;
 use std::path::Path;
 
@@ -15,8 +17,16 @@ struct Pool {
 }
 
 pub(super) fn check(findings: &mut Findings<'_>) {
+    if findings.config.memory.is_some() {
+        return memory_files::check(findings);
+    }
     let mib = findings.config.vswitch.memory.mib();
-    let wanted_kib = 2 * 1024 * u64::from(mib);
+    let instances = if findings.config.vswitch.standby {
+        2
+    } else {
+        1
+    };
+    let wanted_kib = instances * 1024 * u64::from(mib);
     if findings.config.vswitch.hugepages {
         findings.add(
             "vswitch.memory",
@@ -41,6 +51,14 @@ pub(super) fn hugepages_in_words() -> String {
     match words[..] {
         [] => "none: this kernel has no hugepages".to_owned(),
         _ => words.join(", "),
+    }
+}
+
+/// MiB of DPDK's memory in one instance.
+pub(super) fn mib_of_one(config: &Config) -> u32 {
+    match &config.memory {
+        Some(_) => memory_files::mib_of_one(config),
+        None => config.vswitch.memory.mib(),
     }
 }
 
@@ -82,7 +100,7 @@ fn hugepages(pools: &[Pool], wanted_kib: u64) -> Outcome {
     let free = free_kib / 1024;
     if free_kib >= wanted_kib {
         return Ok(format!(
-            "{free} MiB of hugepages are free, both instances want {wanted}"
+            "{free} MiB of hugepages are free, {wanted} are wanted"
         ));
     }
     let pages = smallest.total + (wanted_kib - free_kib).div_ceil(smallest.page_kib);
@@ -92,7 +110,7 @@ fn hugepages(pools: &[Pool], wanted_kib: u64) -> Outcome {
         _ => format!("`echo {pages} > {file}`"),
     };
     problem(
-        format!("both instances want {wanted} MiB of hugepages, and {free} MiB are free"),
+        format!("{wanted} MiB of hugepages are wanted, and {free} MiB are free"),
         format!("reserve more ({reserve}), or set vswitch.hugepages = false"),
     )
 }
@@ -110,11 +128,11 @@ fn ordinary(available_kib: Option<u64>, wanted_kib: u64) -> Outcome {
     let available = available_kib.unwrap_or(wanted_kib) / 1024;
     if available >= wanted {
         return Ok(format!(
-            "{available} MiB are available, both instances want {wanted}"
+            "{available} MiB are available, {wanted} are wanted"
         ));
     }
     problem(
-        format!("both instances want {wanted} MiB of memory, and {available} MiB are available"),
+        format!("{wanted} MiB of memory are wanted, and {available} MiB are available"),
         "free memory, or make vswitch.memory smaller",
     )
 }
@@ -133,7 +151,7 @@ mod tests {
     fn missing_hugepages_come_with_the_sysctl_that_helps() {
         let (problem, remedy) = hugepages(&[SMALL], 2 * 128 * 1024).unwrap_err();
         assert!(
-            problem.contains("256 MiB of hugepages, and 12 MiB are free"),
+            problem.contains("256 MiB of hugepages are wanted, and 12 MiB are free"),
             "{problem}"
         );
         // 128 pages are wanted and 6 of the 16 are free.

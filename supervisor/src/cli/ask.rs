@@ -62,7 +62,7 @@ fn with_absolute_paths(mut request: Request) -> Request {
     request
 }
 
-fn unanswered(error: &ClientError, acts: bool) -> ExitStatus {
+pub(super) fn unanswered(error: &ClientError, acts: bool) -> ExitStatus {
     match error {
         ClientError::NotRunning(_) => ExitStatus::No,
         ClientError::NotPermitted(_) | ClientError::Io { .. } => ExitStatus::Failed,
@@ -106,7 +106,7 @@ fn how_well(status: &StatusReport) -> ExitStatus {
         return ExitStatus::Degraded;
     }
     match Health::of(status) {
-        Health::Well => ExitStatus::Done,
+        Health::Well | Health::Alone => ExitStatus::Done,
         Health::Degraded => ExitStatus::Degraded,
         Health::Trouble | Health::NoSpare | Health::Down => ExitStatus::No,
     }

@@ -42,6 +42,12 @@ pub(super) enum Verb {
     Run,
     /// Try out whether this host can do what the configuration asks for
     Check,
+    /// What of the last starts and of the last move took how long
+    Blame {
+        /// Also draw it, as an SVG picture
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
     /// Wait until there is a spare: a standby that could take over
     Wait {
         /// How long at most; then the exit status is 3

@@ -1,4 +1,4 @@
-//! `wait`: until there is a spare.
+//! `wait`: until there is a spare, if there is to be one.
 
 use super::output::{either, message};
 use super::verbs::Common;
@@ -24,7 +24,7 @@ pub(super) fn wait(common: &Common, timeout: Duration) -> ExitStatus {
     let deadline = Instant::now().checked_add(timeout);
     loop {
         let reason = match look(&socket) {
-            Ok(Some(status)) if status.spare => {
+            Ok(Some(status)) if is_ready(&status) => {
                 either(common.json, &status, report::status);
                 return ExitStatus::Done;
             }
@@ -39,6 +39,11 @@ pub(super) fn wait(common: &Common, timeout: Duration) -> ExitStatus {
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// Where there is no standby by configuration, the active one is all that can be waited for.
+fn is_ready(status: &StatusReport) -> bool {
+    status.spare || report::Health::of(status) == report::Health::Alone
 }
 
 fn look(socket: &Path) -> Result<Option<StatusReport>, ClientError> {

@@ -65,6 +65,8 @@ impl Config {
             uplink,
             timeouts,
             failover,
+            memory,
+            hooks,
             instances,
             steering: _,
             ports: _,
@@ -77,6 +79,8 @@ impl Config {
             ("uplink", uplink.as_ref().and_then(section)),
             ("timeouts", section(timeouts)),
             ("failover", section(failover)),
+            ("memory", memory.as_ref().and_then(section)),
+            ("hooks", section(hooks)),
             ("instance", section(instances)),
         ]
         .into_iter()

@@ -41,6 +41,10 @@ pub struct Vswitch {
     /// DPDK's memory is in hugepages. Default yes.
     #[serde(default = "yes")]
     pub hugepages: bool,
+    /// There is a standby. Without one the host needs memory for one instance only, and a move stops
+    /// the old one before it starts the new one. Default yes.
+    #[serde(default = "yes")]
+    pub standby: bool,
     /// A learned address is forgotten when it was silent for so long, whole seconds. Default 300 s.
     #[serde(default = "default_mac_aging", with = "duration")]
     pub mac_aging: Duration,

@@ -58,6 +58,8 @@ fn the_example_shows_the_defaults() {
     assert_eq!(config.supervisor, shown.supervisor);
     assert_eq!(config.timeouts, shown.timeouts);
     assert_eq!(config.failover, shown.failover);
+    assert_eq!(config.hooks, shown.hooks);
+    assert_eq!(config.vswitch.standby, shown.vswitch.standby);
     assert_eq!(config.vswitch.memory, shown.vswitch.memory);
     assert_eq!(config.vswitch.poll, shown.vswitch.poll);
     assert_eq!(config.vswitch.hugepages, shown.vswitch.hugepages);
@@ -484,4 +486,72 @@ fn the_reference_names_every_key() {
             );
         }
     }
+}
+
+const FILES: &str =
+    "[memory]\nfiles = [{ path = \"/dev/hugepages/{instance}\", size = \"1GiB\", node = 1 }]\n";
+
+#[test]
+fn each_instance_has_a_memory_file_of_its_own() {
+    let config = parse(&format!("{MINIMAL}{FILES}")).unwrap();
+    let file = &config.memory.as_ref().unwrap().files[0];
+    assert_eq!(file.path_of(InstanceId::A), Path::new("/dev/hugepages/a"));
+    assert_eq!(file.path_of(InstanceId::B), Path::new("/dev/hugepages/b"));
+    assert_eq!((file.size.unwrap().mib(), file.node), (1024, Some(1)));
+
+    let shared = "[memory]\nfiles = [{ path = \"/dev/hugepages/one\" }]\n";
+    let message = error_of(shared);
+    assert_parts(
+        &message,
+        &["memory.files[0]", "both instances", "{instance}", "standby"],
+    );
+    let alone = format!("{MINIMAL}standby = false\n{shared}");
+    assert!(parse(&alone).is_ok());
+}
+
+#[test]
+fn memory_files_and_other_memory_exclude_each_other() {
+    let text = format!("{MINIMAL}memory = \"64MiB\"\n{FILES}");
+    assert_parts(&error_of_text(&text), &["vswitch.memory", "not used"]);
+    assert_parts(
+        &error_of("[memory]\nfiles = []\n"),
+        &["memory.files", "0 files"],
+    );
+    let twice = "[memory]\nfiles = [{ path = \"/h/{instance}\" }, { path = \"/h/{instance}\" }]\n";
+    assert_parts(&error_of(twice), &["memory.files[1]", "the same file"]);
+    let relative = "[memory]\nfiles = [{ path = \"h/{instance}\" }]\n";
+    assert_parts(
+        &error_of(relative),
+        &["memory.files[0]", "not an absolute path"],
+    );
+}
+
+#[test]
+fn one_device_is_named_twice_and_needs_no_steering() {
+    let uplink =
+        |b: &str, more: &str| format!("[uplink]\na = \"0000:03:10.0\"\nb = \"{b}\"\n{more}");
+    let config = parse(&format!(
+        "{MINIMAL}{}",
+        uplink("0000:03:10.0", "mode = \"restart\"\n")
+    ))
+    .unwrap();
+    assert!(config.has_one_device() && config.moves_uplink());
+    let message = error_of(&uplink("0000:03:10.1", "mode = \"restart\"\n"));
+    assert_parts(&message, &["uplink.b", "different uplinks"]);
+    let message = error_of(&uplink("0000:03:10.0", "[steering]\nbackend = \"none\"\n"));
+    assert_parts(&message, &["uplink.b", "mode = \"restart\""]);
+}
+
+#[test]
+fn hooks_have_programs_and_time() {
+    let config = parse(&format!(
+        "{MINIMAL}[hooks]\npre_start = [\"/bin/x\", \"y\"]\npost_stop_timeout = \"1s\"\n"
+    ))
+    .unwrap();
+    assert_eq!(config.hooks.pre_start, ["/bin/x", "y"]);
+    assert_eq!(config.hooks.post_stop_timeout, Duration::from_secs(1));
+    let relative = error_of("[hooks]\npost_stop = [\"x\"]\n");
+    assert_parts(&relative, &["hooks.post_stop", "not an absolute path"]);
+    let long = error_of("[hooks]\npre_start_timeout = \"30s\"\n");
+    assert_parts(&long, &["hooks.pre_start_timeout", "timeouts.start"]);
 }

@@ -16,6 +16,9 @@ pub struct Uplink {
     pub a: Option<String>,
     /// Of instance `b`.
     pub b: Option<String>,
+    /// Whether each instance has a device of its own. Default `pair`.
+    #[serde(default)]
+    pub mode: UplinkMode,
     /// The network device of the NIC's PF.
     pub pf: Option<String>,
     /// The functions of instance `a` and of `b`, which the supervisor binds to vfio-pci.
@@ -27,6 +30,17 @@ pub struct Uplink {
     /// Default 30 µs.
     #[serde(default = "default_drain", with = "duration")]
     pub drain: Duration,
+}
+
+/// Whose the devices are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UplinkMode {
+    /// Each instance has a device of its own, open all the time.
+    #[default]
+    Pair,
+    /// There is one device: the active instance has it open.
+    Restart,
 }
 
 fn default_drain() -> Duration {

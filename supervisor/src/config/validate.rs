@@ -1,6 +1,8 @@
 //! What the types alone cannot rule out.
 
 mod failover;
+mod hooks;
+mod memory;
 mod ports;
 mod uplink;
 
@@ -48,6 +50,8 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
     uplink::check(config, &mut findings);
     timeouts(config, &mut findings);
     failover::check(config, &mut findings);
+    memory::check(config, &mut findings);
+    hooks::check(config, &mut findings);
     ports::check(config, &mut findings);
     match findings.problems {
         problems if problems.is_empty() => Ok(()),

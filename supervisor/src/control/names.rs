@@ -43,7 +43,7 @@ pub(super) mod optional_instance {
 }
 
 /// For `#[serde(with)]`: RFC 3339 in UTC with milliseconds.
-pub(super) mod time {
+pub(crate) mod time {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::SystemTime;

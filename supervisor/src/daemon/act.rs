@@ -4,7 +4,7 @@ use super::process::Process;
 use super::{Daemon, Due, console, roster};
 use crate::ExitStatus;
 use crate::policy::{Action, Event, Phase};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use steering::Side;
 use vhost_transfer::{InstanceId, PortId};
 
@@ -22,11 +22,12 @@ impl Daemon {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Spawn(id) => self.spawn(id),
+            Action::Spawn(id) => self.prepare_spawn(id),
             Action::Kill(id) => self.kill(id),
             Action::Tell(id, order) => self.tell(id, order),
             Action::Keep(port) => self.keep(port),
             Action::Forget(port) => self.vault.forget(port),
+            Action::Steer(id) if self.config.moves_uplink() => self.move_uplink(id),
             Action::Steer(id) => {
                 let outcome = self.steer(id);
                 self.events.push_front(Event::Steered(outcome));
@@ -51,7 +52,8 @@ impl Daemon {
         }
     }
 
-    fn spawn(&mut self, id: InstanceId) {
+    /// `hook`: how long the one before it took.
+    pub(super) fn spawn(&mut self, id: InstanceId, hook: Option<Duration>) {
         // What the process before left there.
         let _ = self.ledger.instance(id).take_death();
         if let Err(reason) = self.prepare_uplink(id) {
@@ -59,7 +61,7 @@ impl Daemon {
         }
         let program = self.config.instance(id).program;
         let hidden = self.uplinks.hidden_from(id);
-        match Process::spawn(program, &hidden, id, self.poll.registry()) {
+        match Process::spawn(program, &hidden, id, hook, self.poll.registry()) {
             Ok(process) => {
                 self.spawned(id, process);
                 self.fates.began(id);
@@ -114,6 +116,12 @@ impl Daemon {
 
     /// Whether the NIC really delivers to `id`.
     pub(super) fn verify_steering(&self, id: InstanceId) -> Result<(), String> {
+        if self.config.moves_uplink() {
+            return match self.uplink_place.at() {
+                Some(at) if at == id => Ok(()),
+                Some(_) | None => Err(format!("the uplink is not open in {id}")),
+            };
+        }
         match self.steering.current() {
             Ok(Some(current)) if current == side(id) => Ok(()),
             Ok(Some(current)) => Err(format!("the NIC delivers to {current}")),

@@ -3,6 +3,7 @@
 use crate::check::Unfit;
 use crate::config::Place;
 use crate::control::RuntimeDirError;
+use crate::memory_files::MemoryFileError;
 use crate::pci::PciError;
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ pub enum DaemonError {
     /// This host cannot do what the configuration asks for.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// There is no memory for the instances.
+    #[error(transparent)]
+    Memory(#[from] MemoryFileError),
     /// No control socket.
     #[error("control socket {}: {error}", path.display())]
     Control {

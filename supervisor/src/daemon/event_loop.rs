@@ -60,6 +60,8 @@ impl Daemon {
             for (connection, request) in self.control.ready(token) {
                 self.asked(connection, request);
             }
+        } else if token == tokens::HOOKS {
+            self.hear_hooks();
         } else {
             self.signalled(token);
         }
@@ -98,7 +100,9 @@ impl Daemon {
             self.note_death(id);
             let how = end.to_string();
             self.fates.ended(id, pid, end);
+            self.owe_post_stop(id, how.clone());
             self.happen(Event::Died(id, how));
+            self.forget_uplink_of(id);
             self.blame(id);
         }
     }
@@ -120,6 +124,7 @@ impl Daemon {
         while let Some(due) = self.timers.pop(now) {
             match due {
                 Due::Policy(timer) => self.happen(Event::TimedOut(timer)),
+                Due::UplinkMove => self.uplink_move_timed_out(),
                 Due::Uplinks => self.look_at_uplinks(),
                 Due::Watch => self.look_for_hangs(),
                 Due::Watchdog => {

@@ -64,6 +64,9 @@ impl Daemon {
                 return self.happen(Event::Broken(id, reason));
             }
             FromInstance::StoodDown => Word::StoodDown,
+            FromInstance::UplinkClosed => return self.hear_uplink_closed(id),
+            FromInstance::UplinkOpened(opened) => return self.hear_uplink_opened(id, opened),
+            FromInstance::FirstPacket(first) => return self.hear_first_packet(id, first),
             FromInstance::Aborted(aborted) => Word::Aborted {
                 term: aborted.term,
                 discarded: aborted.discarded,
@@ -76,6 +79,9 @@ impl Daemon {
         let layout = hello.ledger_layout;
         if let Some(process) = self.process(id) {
             process.hello = Some(hello);
+            if let Some(times) = &mut process.start_times {
+                times.greeted();
+            }
         }
         self.happen(if layout == LAYOUT_VERSION {
             Event::Said(id, Word::Hello)
@@ -91,10 +97,8 @@ impl Daemon {
     /// Only one that starts becomes warm; of another the policy ignores it.
     fn hear_warm(&mut self, id: InstanceId, warm: Warm) -> Word {
         if self.policy.instance(id).life == Life::Greeted {
-            if let Some(process) = self.process(id) {
-                process.phases = warm.phases;
-            }
-            self.record_start(id);
+            let total_us = self.note_warm(id, &warm.phases);
+            self.record_start(id, total_us);
         }
         Word::Warm
     }

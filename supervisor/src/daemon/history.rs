@@ -1,6 +1,6 @@
 //! The last moves, starts and ends.
 
-use crate::control::protocol::HistoryEntry;
+use crate::control::protocol::{HistoryEntry, MoveKind, Phase};
 use std::collections::VecDeque;
 use vhost_transfer::InstanceId;
 
@@ -10,20 +10,55 @@ const KEPT: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct History {
     entries: VecDeque<HistoryEntry>,
+    /// The last first packet, for a move that is told of later.
+    packet: Option<FirstPacket>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FirstPacket {
+    term: u64,
+    us: u64,
 }
 
 impl History {
-    pub(super) fn record(&mut self, entry: HistoryEntry) {
+    pub(super) fn record(&mut self, mut entry: HistoryEntry) {
+        if let Some(packet) = self.packet.take_if(|packet| packet.is_of(&entry)) {
+            packet.add_to(&mut entry);
+        }
         if self.entries.len() == KEPT {
             self.entries.pop_front();
         }
         self.entries.push_back(entry);
     }
 
+    /// The first packet of `term` was forwarded `us` after the lanes had begun.
+    pub(super) fn first_packet(&mut self, term: u64, us: u64) {
+        let packet = FirstPacket { term, us };
+        match self.newest(|entry| packet.is_of(entry)) {
+            Some(entry) => packet.add_to(entry),
+            None => self.packet = Some(packet),
+        }
+    }
+
+    /// What else took time when `id` was started last.
+    pub(super) fn add_to_start(&mut self, id: InstanceId, phase: Phase) {
+        let is_start = |entry: &HistoryEntry| entry.kind == MoveKind::Start && entry.to == Some(id);
+        if let Some(entry) = self.newest(is_start) {
+            entry.phases.push(phase);
+        }
+    }
+
+    /// What else took time when `id` had ended last.
+    pub(super) fn add_to_exit(&mut self, id: InstanceId, phase: Phase) {
+        let is_exit = |entry: &HistoryEntry| entry.kind == MoveKind::Exit && entry.to == Some(id);
+        if let Some(entry) = self.newest(is_exit) {
+            entry.phases.push(phase);
+        }
+    }
+
     /// The last failover away from `id` whose old process has not ended yet.
     pub(super) fn open_failover(&mut self, id: InstanceId) -> Option<&mut HistoryEntry> {
-        let mut entries = self.entries.iter_mut().rev();
-        let last = entries.find(|entry| entry.from == Some(id) && entry.failover.is_some())?;
+        let last = self.newest(|entry| entry.from == Some(id) && entry.failover.is_some())?;
         let ended = last.failover.as_ref().is_some_and(|report| report.ended);
         (!ended).then_some(last)
     }
@@ -32,5 +67,23 @@ impl History {
     pub(super) fn last(&self, limit: u32) -> Vec<HistoryEntry> {
         let skipped = self.entries.len().saturating_sub(limit as usize);
         self.entries.iter().skip(skipped).cloned().collect()
+    }
+
+    fn newest(&mut self, wanted: impl Fn(&HistoryEntry) -> bool) -> Option<&mut HistoryEntry> {
+        self.entries.iter_mut().rev().find(|entry| wanted(entry))
+    }
+}
+
+impl FirstPacket {
+    fn is_of(&self, entry: &HistoryEntry) -> bool {
+        entry.term == self.term && entry.kind.begins_term()
+    }
+
+    fn add_to(self, entry: &mut HistoryEntry) {
+        entry.phases.push(Phase {
+            name: "first packet".to_owned(),
+            us: self.us,
+            at_us: entry.total_us,
+        });
     }
 }

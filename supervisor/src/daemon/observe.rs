@@ -2,9 +2,10 @@
 
 use super::Daemon;
 use crate::control::protocol::Phase;
-use crate::policy::{self, Cause, Handover, Life, State};
+use crate::policy::{self, Cause, Life, Restart, State};
 use std::time::{Instant, SystemTime};
 use vhost_transfer::InstanceId;
+use vhost_transfer::message;
 
 /// Since when each instance is what it is.
 #[derive(Debug)]
@@ -55,19 +56,34 @@ pub(super) struct Moving {
 }
 
 impl Moving {
-    fn new(handover: &Handover) -> Self {
+    fn new(
+        cause: Cause,
+        (from, to): (InstanceId, InstanceId),
+        reconnect: bool,
+        phase: &'static str,
+    ) -> Self {
         let now = Instant::now();
         Self {
-            cause: handover.cause.clone(),
-            from: handover.from,
-            to: handover.to,
-            reconnect: handover.reconnect,
+            cause,
+            from,
+            to,
+            reconnect,
             phases: Vec::new(),
             began: now,
-            phase: phase_name(&handover.phase),
+            phase,
             phase_began: now,
             active: None,
         }
+    }
+
+    /// Phases that lay inside of the one that is about to end.
+    fn add_inside(&mut self, inside: &[message::Phase]) {
+        let begin = micros(self.began, self.phase_began);
+        self.phases.extend(inside.iter().map(|phase| Phase {
+            name: phase.name.clone(),
+            us: phase.us,
+            at_us: phase.at_us.map(|at| at.saturating_add(begin)),
+        }));
     }
 
     fn observe(&mut self, phase: &'static str) {
@@ -86,8 +102,9 @@ impl Moving {
         let now = Instant::now();
         let us = micros(self.phase_began, now);
         let name = self.phase.to_owned();
-        self.phases.push(Phase { name, us });
-        if self.phase == RELEASE {
+        let at_us = Some(micros(self.began, self.phase_began));
+        self.phases.push(Phase { name, us, at_us });
+        if self.phase == RELEASE || self.phase == ACTIVATE {
             self.active = Some(now);
         }
         self.phase = next;
@@ -101,15 +118,29 @@ impl Moving {
 }
 
 const RELEASE: &str = "release";
+const STEER: &str = "steer";
+const ACTIVATE: &str = "devices and lanes";
 
 fn phase_name(phase: &policy::Phase) -> &'static str {
     match phase {
         policy::Phase::Preparing => "prepare",
         policy::Phase::Quiescing { .. } => "quiesce",
-        policy::Phase::Steering => "steer",
+        policy::Phase::Steering => STEER,
         policy::Phase::Releasing { .. } => RELEASE,
         policy::Phase::Settling { .. } => "settle",
         policy::Phase::Aborting { .. } => "abort",
+    }
+}
+
+/// Of a move where there is no standby.
+fn restart_phase(policy: &State, restart: &Restart) -> &'static str {
+    match policy.instance(restart.to).life {
+        Life::Absent => "stop",
+        Life::Spawned => "exec",
+        Life::Greeted => "start",
+        Life::Warm | Life::Activating => ACTIVATE,
+        Life::Active => STEER,
+        Life::Releasing | Life::Arming | Life::Standby | Life::Disarming | Life::Leaving => "undo",
     }
 }
 
@@ -122,10 +153,35 @@ impl Daemon {
     pub(super) fn observe(&mut self) {
         self.lives.observe(&self.policy);
         self.service.update(&self.policy);
-        if let Some(handover) = self.policy.handover() {
-            self.moving
-                .get_or_insert_with(|| Moving::new(handover))
-                .observe(phase_name(&handover.phase));
+        self.observe_move();
+        self.run_due_hooks();
+        for id in InstanceId::BOTH {
+            self.note_first_role(id);
         }
+    }
+
+    fn observe_move(&mut self) {
+        let (cause, ends, reconnect, phase) = match (self.policy.handover(), self.policy.restart())
+        {
+            (Some(handover), _) => (
+                handover.cause.clone(),
+                (handover.from, handover.to),
+                handover.reconnect,
+                phase_name(&handover.phase),
+            ),
+            (None, Some(restart)) => {
+                let phase = restart_phase(&self.policy, restart);
+                let cause = Cause::Asked(restart.request);
+                (cause, (restart.from, restart.to), false, phase)
+            }
+            (None, None) => return,
+        };
+        let moving = self
+            .moving
+            .get_or_insert_with(|| Moving::new(cause, ends, reconnect, phase));
+        if moving.phase == STEER && phase != STEER {
+            moving.add_inside(&std::mem::take(&mut self.uplink_place.phases));
+        }
+        moving.observe(phase);
     }
 }

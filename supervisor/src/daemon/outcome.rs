@@ -80,6 +80,7 @@ impl Daemon {
 
     fn entry_of(&self, moving: &Moving, outcome: Ending) -> HistoryEntry {
         let (kind, cause) = match &moving.cause {
+            Cause::Asked(_) if self.policy.is_alone() => (MoveKind::Restart, "asked for"),
             Cause::Asked(_) if moving.reconnect => (MoveKind::Reconnect, "asked for"),
             Cause::Asked(_) => (MoveKind::Promote, "asked for"),
             Cause::Uplink(reason) => (MoveKind::Escape, reason.as_str()),
@@ -87,21 +88,20 @@ impl Daemon {
         HistoryEntry {
             outcome,
             total_us: Some(moving.total_us()),
+            phases: moving.phases.clone(),
             ..self.entry(kind, Some(moving.from), Some(moving.to), cause)
         }
     }
 
     /// An instance became warm.
-    pub(super) fn record_start(&mut self, id: InstanceId) {
-        let took = |phases: &[_]| {
-            phases
-                .iter()
-                .map(|phase: &vhost_transfer::message::Phase| phase.us)
-                .sum()
-        };
-        let total_us = self.process(id).map(|process| took(&process.phases));
+    pub(super) fn record_start(&mut self, id: InstanceId, total_us: u64) {
+        let phases = self.process(id).map(|process| process.phases.clone());
         let entry = self.entry(MoveKind::Start, None, Some(id), "no process");
-        self.history.record(HistoryEntry { total_us, ..entry });
+        self.history.record(HistoryEntry {
+            total_us: Some(total_us),
+            phases: phases.unwrap_or_default(),
+            ..entry
+        });
     }
 
     pub(super) fn entry(
@@ -123,6 +123,7 @@ impl Daemon {
             total_us: None,
             discarded: 0,
             failover: None,
+            phases: Vec::new(),
         }
     }
 }

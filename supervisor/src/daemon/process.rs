@@ -1,7 +1,9 @@
 //! The process of an instance, and the lifeline to it.
 
 use super::roster::Orphan;
+use super::start_times::StartTimes;
 use super::{seclusion, tokens};
+use crate::control::protocol::Phase;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -17,7 +19,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use vhost_transfer::message::{Hello, Phase};
+use std::time::Duration;
+use vhost_transfer::message::Hello;
 use vhost_transfer::{InstanceId, Lifeline};
 
 /// A process that is not reaped yet. It is killed when dropped.
@@ -33,20 +36,24 @@ pub(super) struct Process {
     pub(super) hello: Option<Hello>,
     /// How long its start took.
     pub(super) phases: Vec<Phase>,
+    /// `None` when a supervisor before this one has started it.
+    pub(super) start_times: Option<StartTimes>,
     /// There may be more to hear than was heard.
     pub(super) has_more: bool,
 }
 
 impl Process {
-    /// Starts `program` in a process group of its own, so that a Ctrl-C is the supervisor's
+    /// Starts `program`, after a hook that took so long, in a process group of its own, so that a Ctrl-C is the supervisor's
     /// business alone. Of all fds it inherits stderr, twice, and its end of the lifeline. It does not
     /// see the `hidden` devices.
     pub(super) fn spawn(
         program: &Path,
         hidden: &[PathBuf],
         id: InstanceId,
+        hook: Option<Duration>,
         registry: &Registry,
     ) -> io::Result<Self> {
+        let start_times = StartTimes::spawned(hook);
         let (lifeline, theirs) = Lifeline::pair()?;
         fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let stdout = io::stderr().as_fd().try_clone_to_owned()?;
@@ -68,6 +75,7 @@ impl Process {
             lifeline,
             hello: None,
             phases: Vec::new(),
+            start_times: Some(start_times),
             has_more: false,
         };
         process.register(id, registry)?;
@@ -88,6 +96,7 @@ impl Process {
             lifeline,
             hello: Some(hello),
             phases: Vec::new(),
+            start_times: None,
             has_more: true,
         };
         match process.register(orphan.instance, registry) {

@@ -5,7 +5,7 @@ use super::vault::Entry;
 use super::{Daemon, notes};
 use crate::control::Response;
 use crate::control::protocol::{
-    Counters, DeviceReport, InstanceReport, InstanceState, Phase, PortReport, StatusReport,
+    Counters, DeviceReport, InstanceReport, InstanceState, PortReport, StatusReport,
     SteeringReport, UplinkHealth, UplinkReport, protocol_names, virtio_names,
 };
 use crate::policy::{Health, Life};
@@ -22,6 +22,7 @@ impl Daemon {
             term: self.policy.term().0,
             active: self.policy.active(),
             spare: self.policy.spare().is_some(),
+            alone: self.policy.is_alone(),
             pinned: self.policy.is_pinned(),
             trouble: self.troubles(),
             moving: self.moving_in_words(),
@@ -77,7 +78,13 @@ impl Daemon {
         if instance.unfenced {
             return Some(notes::unfenced(self.process_pid(id)));
         }
-        trouble.map(str::to_owned)
+        trouble.filter(|_| !self.is_left_out(id)).map(str::to_owned)
+    }
+
+    /// Where there is one instance at a time, nobody misses the other.
+    fn is_left_out(&self, id: InstanceId) -> bool {
+        let policy = &self.policy;
+        policy.is_alone() && policy.instance(id).life == Life::Absent && policy.active().is_some()
     }
 
     pub(super) fn process_pid(&self, id: InstanceId) -> Option<i32> {
@@ -86,6 +93,12 @@ impl Daemon {
     }
 
     fn moving_in_words(&self) -> Option<String> {
+        if let Some(restart) = self.policy.restart() {
+            return Some(format!(
+                "from {} to {}, by a restart",
+                restart.from, restart.to
+            ));
+        }
         let handover = self.policy.handover()?;
         Some(format!(
             "from {} to {} for term {}: {:?}",
@@ -95,6 +108,7 @@ impl Daemon {
 
     fn steering_report(&self) -> SteeringReport {
         let backend = match self.config.steering {
+            SteeringConfig::None {} if self.config.moves_uplink() => "restart",
             SteeringConfig::None {} => "none",
             SteeringConfig::Ebpf(_) => "ebpf",
             SteeringConfig::BridgeFdb(_) => "bridge-fdb",
@@ -103,14 +117,21 @@ impl Daemon {
             SteeringConfig::TcFlower(_) => "tc-flower",
             SteeringConfig::Command(_) => "command",
         };
-        let current = self.steering.current().ok().flatten();
         SteeringReport {
             backend: backend.to_owned(),
-            current: current.map(|side| match side {
-                Side::A => InstanceId::A,
-                Side::B => InstanceId::B,
-            }),
+            current: self.delivers_to(),
         }
+    }
+
+    fn delivers_to(&self) -> Option<InstanceId> {
+        if self.config.moves_uplink() {
+            return self.uplink_place.at();
+        }
+        let current = self.steering.current().ok().flatten()?;
+        Some(match current {
+            Side::A => InstanceId::A,
+            Side::B => InstanceId::B,
+        })
     }
 
     fn instance_report(&self, id: InstanceId) -> InstanceReport {
@@ -126,13 +147,7 @@ impl Daemon {
             dpdk: hello.map(|hello| hello.dpdk.clone()),
             since: self.lives.since(id),
             devices_mapped: self.devices_mapped(id),
-            start_phases: phases
-                .iter()
-                .map(|phase| Phase {
-                    name: phase.name.clone(),
-                    us: phase.us,
-                })
-                .collect(),
+            start_phases: phases.to_vec(),
             uplink: self.uplink_of(id),
         }
     }

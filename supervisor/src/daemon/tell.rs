@@ -27,7 +27,7 @@ impl Daemon {
     fn message(&self, id: InstanceId, order: Order) -> Option<Message<'_>> {
         let plain = |message| Some((message, Vec::new()));
         match order {
-            Order::Setup => Some((ToInstance::Setup(self.setup(id)), vec![self.ledger.fd()])),
+            Order::Setup => Some(self.setup_with_fds(id)),
             Order::AddPort(port) => self.add_port(port),
             Order::RemovePort(port) => plain(ToInstance::RemovePort(PortRef { port })),
             Order::Device(port) => self.device(port),
@@ -57,6 +57,13 @@ impl Daemon {
         Some((ToInstance::Device(entry.update.clone()), entry.fds()))
     }
 
+    fn setup_with_fds(&self, id: InstanceId) -> Message<'_> {
+        let mut fds = vec![self.ledger.fd()];
+        fds.extend(self.memory.of(id));
+        (ToInstance::Setup(self.setup(id)), fds)
+    }
+
+    /// An instance that does not know of memory files is not to take hugepages instead.
     fn setup(&self, instance: InstanceId) -> Setup {
         let vswitch = &self.config.vswitch;
         let own = self.config.instance(instance);
@@ -65,13 +72,21 @@ impl Daemon {
             lane_cpus: own.lanes.to_vec(),
             poll: vswitch.poll.into(),
             memory_mib: vswitch.memory.mib(),
-            hugepages: vswitch.hugepages,
+            hugepages: vswitch.hugepages && self.config.memory.is_none(),
             file_prefix: file_prefix(&self.config.supervisor.runtime_dir, instance),
             uplink: self.uplinks.arguments(instance).map(str::to_owned),
             mac_aging_s: u32::try_from(vswitch.mac_aging.as_secs()).unwrap_or(u32::MAX),
             drain_us: self.drain_us(),
             rejoin_at: self.rejoin_at(),
+            memory_files: self.number_of_files(instance),
+            uplink_later: self.config.moves_uplink().then_some(true),
+            first_packet: Some(true),
         }
+    }
+
+    fn number_of_files(&self, instance: InstanceId) -> Option<u16> {
+        let count = self.memory.of(instance).len();
+        u16::try_from(count).ok().filter(|&count| count > 0)
     }
 
     fn rejoin_at(&self) -> Option<String> {

@@ -151,8 +151,9 @@ pub enum Action {
     Forget(PortId),
     /// Close the port's socket; who configured it is told why.
     Quarantine(PortId),
-    /// Let the NIC deliver to this instance, verify it, and report by [`Event::Steered`] at once:
-    /// in a handover every packet from now on waits for the new lanes.
+    /// Let the NIC deliver to this instance, verify it, and report by [`Event::Steered`]: at once, or
+    /// later where the one device moves from the other instance. In a handover every packet from now
+    /// on waits for the new lanes.
     Steer(InstanceId),
     /// Write the release word: the old lanes let go. This is the commit point of a handover.
     ReleaseFor(Term),

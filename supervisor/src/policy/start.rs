@@ -6,7 +6,7 @@ use vhost_transfer::{InstanceId, PortId};
 impl State {
     pub(super) fn start(&mut self) {
         for id in InstanceId::BOTH {
-            if self.life(id) == Life::Absent && !self.is_held(id) {
+            if self.life(id) == Life::Absent && self.has_room_for(id) && !self.is_held(id) {
                 self.spawn(id);
             }
         }
@@ -96,7 +96,7 @@ impl State {
         let was_leaving = self.life(id) == Life::Leaving;
         self.set_life(id, Life::Absent);
         self.instance_mut(id).died(reason, was_leaving);
-        self.heir = id.other();
+        self.heir = self.heir_after(id);
         self.note_if_given_up(id);
     }
 }

@@ -12,9 +12,9 @@ pub struct Steering {
 }
 
 impl Steering {
-    /// The instance that the NIC delivers to, when that is known.
+    /// The instance that the NIC delivers to, when that is known and nothing is about to change it.
     pub fn on(&self) -> Option<InstanceId> {
-        self.on
+        self.on.filter(|_| self.asked.is_none())
     }
 
     /// Why the NIC could not be made to deliver to the instance that should have it.
@@ -66,7 +66,7 @@ impl State {
             },
             None => self.active(),
         };
-        target.filter(|_| target != self.steering.on)
+        target.filter(|_| target != self.steering.on())
     }
 
     pub(super) fn steered(&mut self, outcome: Result<(), String>) {

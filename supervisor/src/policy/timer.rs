@@ -120,8 +120,9 @@ impl State {
     }
 
     fn is_to_start(&self, id: InstanceId) -> bool {
+        let wanted = self.has_room_for(id) && self.is_next(id);
         let may = !self.is_given_up(id) && !self.is_held(id);
-        self.has_started() && !self.is_stopping() && may
+        wanted && self.has_started() && !self.is_stopping() && may
     }
 
     /// It is ready, and has died before.

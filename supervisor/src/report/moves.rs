@@ -92,12 +92,13 @@ pub fn events(events: &[EventReport]) -> String {
     events.iter().map(line).collect()
 }
 
-fn kind(kind: MoveKind) -> &'static str {
+pub(super) fn kind(kind: MoveKind) -> &'static str {
     match kind {
         MoveKind::Activate => "activate",
         MoveKind::Promote => "promote",
         MoveKind::Reconnect => "reconnect",
         MoveKind::Failover => "failover",
+        MoveKind::Restart => "restart",
         MoveKind::Escape => "escape",
         MoveKind::Start => "start",
         MoveKind::Exit => "exit",

@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Health {
     /// It is, and there is.
     Well,
+    /// It is, and by configuration there is no standby.
+    Alone,
     /// There is a spare, and something to see to.
     Trouble,
     /// An instance is active, and nothing could take over.
@@ -25,6 +27,7 @@ impl Health {
         match (report.active, report.spare) {
             (None, _) => Self::Down,
             _ if has_given_up(report) => Self::Degraded,
+            _ if report.alone && report.trouble.is_empty() => Self::Alone,
             (Some(_), false) => Self::NoSpare,
             (Some(_), true) if report.trouble.is_empty() => Self::Well,
             (Some(_), true) => Self::Trouble,
@@ -42,6 +45,7 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Well => "well, with a spare",
+            Self::Alone => "well, without a standby",
             Self::Trouble => "trouble, with a spare",
             Self::NoSpare => "NO SPARE",
             Self::Degraded => "DEGRADED",

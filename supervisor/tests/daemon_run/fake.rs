@@ -81,6 +81,7 @@ impl Fake {
         let phases = vec![Phase {
             name: "fake".into(),
             us: 1,
+            at_us: Some(0),
         }];
         let uplink_mac = None;
         say(
@@ -143,6 +144,11 @@ impl Fake {
                 fail_if_wished(self.id, "abort");
                 self.say(FromInstance::Aborted(Aborted { term, discarded: 7 }));
             }
+            ToInstance::OpenUplink => self.say(FromInstance::UplinkOpened(UplinkOpened {
+                trouble: fail_if_wished(self.id, "open").then(|| "told to refuse".into()),
+                phases: Vec::new(),
+            })),
+            ToInstance::CloseUplink => self.say(FromInstance::UplinkClosed),
             ToInstance::StandDown => {
                 self.contends.store(false, SeqCst);
                 self.say(FromInstance::StoodDown);

@@ -2,6 +2,7 @@
 
 mod examples;
 mod failures;
+mod one_device;
 mod properties;
 mod search;
 mod uplinks;

@@ -7,7 +7,10 @@ use vhost_transfer::InstanceId::A;
 
 /// An active one, a spare, one device.
 fn well() -> World {
-    let mut world = World::new(0, 0, 1);
+    made_well(World::new(0, 0, 1))
+}
+
+fn made_well(mut world: World) -> World {
     world.run();
     world.make(Move::Change(A, 1));
     world.run();
@@ -155,6 +158,39 @@ fn every_promote_with_two_mishaps() {
     let worlds = search(world, 2_000_000);
     assert!(
         worlds > 10_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_promote_with_one_mishap_where_the_one_uplink_moves() {
+    let mut world = made_well(World::moving_uplink());
+    (world.promotes_left, world.faults_left) = (1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn two_mishaps_where_the_one_uplink_moves() {
+    let mut world = made_well(World::moving_uplink());
+    world.faults_left = 2;
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 10_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_restart_with_two_mishaps_where_there_is_no_standby() {
+    let mut world = made_well(World::alone());
+    (world.promotes_left, world.faults_left) = (1, 2);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
         "only {worlds} worlds were found: the search is broken"
     );
 }

@@ -32,6 +32,12 @@ pub(crate) struct World {
     pub(crate) release: Term,
     /// Where the NIC really delivers to.
     pub(crate) nic: Option<InstanceId>,
+    /// The NIC delivers to one device, which moves from one instance to the other.
+    pub(crate) moves_uplink: bool,
+    /// Where it is on its way to.
+    pub(crate) moving: Option<InstanceId>,
+    /// There is one instance at a time.
+    pub(crate) alone: bool,
     /// So many of the next tries to steer fail.
     pub(crate) steer_failures: u8,
     pub(crate) timers: BTreeSet<Timer>,
@@ -88,14 +94,44 @@ impl World {
             restart_limit,
             ..Limits::default()
         };
-        let mut world = Self {
-            state: State::new(limits),
+        let mut world = Self::unborn(State::new(limits), faults, promotes, changes);
+        world.begin();
+        world
+    }
+
+    /// One instance at a time.
+    pub(crate) fn alone() -> Self {
+        let mut world = Self::unborn(State::alone(Limits::default()), 0, 0, 1);
+        world.alone = true;
+        world.begin();
+        world
+    }
+
+    /// The one device moves.
+    pub(crate) fn moving_uplink() -> Self {
+        let mut world = Self::unborn(State::new(Limits::default()), 0, 0, 1);
+        world.moves_uplink = true;
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        self.happen(Event::PortAdded(port(1)));
+        self.happen(Event::Start);
+    }
+
+    fn unborn(state: State, faults: u8, promotes: u8, changes: u8) -> Self {
+        Self {
+            state,
             models: [Model::default(), Model::default()],
             owner: None,
             owner_died: false,
             begun: Term::default(),
             release: Term::default(),
             nic: None,
+            moves_uplink: false,
+            moving: None,
+            alone: false,
             steer_failures: 0,
             timers: BTreeSet::new(),
             ports: BTreeSet::new(),
@@ -123,10 +159,7 @@ impl World {
             escapes: Vec::new(),
             supervised: true,
             unanswered: 0,
-        };
-        world.happen(Event::PortAdded(port(1)));
-        world.happen(Event::Start);
-        world
+        }
     }
 
     pub(crate) fn model(&mut self, id: InstanceId) -> &mut Model {
@@ -163,6 +196,10 @@ impl World {
         match action {
             Action::Spawn(id) => {
                 assert!(!self.look(id).exists, "{id} is started twice");
+                assert!(
+                    !self.alone || !self.look(id.other()).exists,
+                    "{id} is started beside the other"
+                );
                 *self.model(id) = Model::started();
                 self.open_link(id);
             }
@@ -176,6 +213,11 @@ impl World {
                 self.model(id).inbox.push_back((order, device));
             }
             Action::Keep(_) | Action::Forget(_) => {}
+            Action::Steer(id) if self.moves_uplink => {
+                assert_eq!(self.moving, None, "the uplink moves already");
+                self.nic = None;
+                self.moving = Some(id);
+            }
             Action::Steer(id) => return Some(Event::Steered(self.try_steer(id))),
             Action::ReleaseFor(term) => self.release = term,
             Action::Revoke(term) => self.release = Term(term.0 - 1),
@@ -208,6 +250,18 @@ impl World {
             Action::GiveUp => self.gave_up = true,
         }
         None
+    }
+
+    /// Closed in the one, opened in the other; what does not answer is not waited for.
+    pub(crate) fn move_uplink(&mut self) {
+        let Some(to) = self.moving.take() else { return };
+        let from = self.look(to.other());
+        let answers = self.look(to).runs && !self.look(to).stuck && !(from.runs && from.stuck);
+        let outcome = match answers {
+            true => self.try_steer(to),
+            false => Err("no answer".to_owned()),
+        };
+        self.happen(Event::Steered(outcome));
     }
 
     fn try_steer(&mut self, id: InstanceId) -> Result<(), String> {

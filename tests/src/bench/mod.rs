@@ -13,7 +13,7 @@ mod error;
 mod options;
 mod order;
 mod report;
-mod restart;
+pub(crate) mod restart;
 pub(crate) mod stage;
 mod standby;
 mod table;

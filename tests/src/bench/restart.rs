@@ -63,17 +63,26 @@ pub(super) fn measure(stage: &mut Stage, runs: usize) -> Result<RestartReport> {
 
 /// The worst flow's blackout, what was counted, and why it is void, if so.
 fn restart(stage: &mut Stage) -> Result<(f64, Toll, Option<String>)> {
+    under_flows(stage, Stage::restart)
+}
+
+/// What it costs to `act` under the stage's flows: the worst flow's blackout, what was counted, and why
+/// that is void, if so. When `act` returns, nothing of before serves any more.
+pub(crate) fn under_flows(
+    stage: &mut Stage,
+    act: impl FnOnce(&mut Stage) -> Result<()>,
+) -> Result<(f64, Toll, Option<String>)> {
     let before = Toll::of(stage.running());
     stage.start_flows()?;
     thread::sleep(STEADY);
     let from = now();
-    stage.restart()?;
+    act(stage)?;
     let restarted = now();
     stage.wait("not every flow goes on", || {
         let mut flows = stage.running().flows().iter();
         flows.all(|flow| flow.arrivals.last() > Some(restarted))
     })?;
-    stage.wait_for_spare()?;
+    stage.wait_until_well()?;
     thread::sleep(STEADY);
     let window = Window::new(from, now());
     let gaps = stage

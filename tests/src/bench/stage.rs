@@ -62,12 +62,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// Two guests and the uplink, and the three flows: VM to VM, uplink to VM, VM to uplink.
     pub(crate) fn three_flows(conditions: &Conditions) -> Result<Self> {
+        Self::of_kind(conditions, usual_rig(2))
+    }
+
+    /// The same three flows through a system of another kind, which has two ports.
+    pub(crate) fn of_kind(conditions: &Conditions, config: RigConfig) -> Result<Self> {
         let flows = [
             (FLOWS[0], "vm1", "vm2"),
             (FLOWS[1], WIRE, "vm2"),
             (FLOWS[2], "vm1", WIRE),
         ];
-        Self::start(conditions, 2, 2, 0, &flows)
+        Self::start(conditions, config, 2, 0, &flows)
     }
 
     /// One guest with a flow from the uplink and one to it, and `devices - 1` guests that only are
@@ -83,25 +88,23 @@ impl Stage {
         memory: usize,
     ) -> Result<Self> {
         let flows = [(FLOWS[1], WIRE, "vm1"), (FLOWS[2], "vm1", WIRE)];
-        Self::start(conditions, devices, 1, memory, &flows)
+        Self::start(conditions, usual_rig(devices), 1, memory, &flows)
     }
 
     /// The first `busy` of the guests carry flows, and have so much `memory`.
     fn start(
         conditions: &Conditions,
-        devices: usize,
+        config: RigConfig,
         busy: usize,
         memory: usize,
         flows: &[(&str, &str, &str)],
     ) -> Result<Self> {
-        let rig = Rig::start_without_waiting(&RigConfig {
-            more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
-            ..RigConfig::guests(devices)
-        })?;
+        let devices = config.ports;
+        let rig = Rig::start_without_waiting(&config)?;
         let operator = rig.operator();
         if !conditions
             .interrupt
-            .wait_until(PATIENCE, || operator.has_spare())?
+            .wait_until(PATIENCE, || operator.is_well())?
         {
             return Err(late(&rig, "no spare"));
         }
@@ -132,7 +135,7 @@ impl Stage {
             devices,
             conditions: conditions.clone(),
         };
-        stage.wait_for_spare()?;
+        stage.wait_until_well()?;
         Ok(stage)
     }
 
@@ -144,6 +147,11 @@ impl Stage {
     /// Waits until a promote would succeed.
     pub(crate) fn wait_for_spare(&self) -> Result<()> {
         self.wait("no spare", || self.operator.has_spare())
+    }
+
+    /// Waits until all is as it is to be, with a spare or by design without a standby.
+    pub(crate) fn wait_until_well(&self) -> Result<()> {
+        self.wait("it is not well", || self.operator.is_well())
     }
 
     /// Waits until something is done.
@@ -198,6 +206,13 @@ impl Stage {
     /// Devices of all guests.
     pub(crate) fn devices(&self) -> usize {
         self.devices
+    }
+}
+
+fn usual_rig(devices: usize) -> RigConfig {
+    RigConfig {
+        more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
+        ..RigConfig::guests(devices)
     }
 }
 

@@ -110,13 +110,13 @@ impl Windows {
 
 impl Void {
     /// How many there may be among so many measurements before the machine is too busy for any.
-    pub(super) fn limit(runs: usize) -> usize {
+    pub(crate) fn limit(runs: usize) -> usize {
         10 + runs / 10
     }
 
     /// # Errors
     /// [`Error::TooManyVoid`].
-    pub(super) fn check(void: usize, limit: usize) -> Result<()> {
+    pub(crate) fn check(void: usize, limit: usize) -> Result<()> {
         if void > limit {
             Err(Error::TooManyVoid(void))
         } else {

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 use vswsup::control::ClientError;
 use vswsup::control::client;
-use vswsup::control::protocol::{PromoteReport, Request, Response, StatusReport};
+use vswsup::control::protocol::{
+    HistoryEntry, InstanceReport, PromoteReport, Request, Response, StatusReport,
+};
+use vswsup::report::Health;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -65,6 +68,34 @@ impl Operator {
     /// Whether a promote would succeed; a supervisor that does not answer (yet) has none.
     pub fn has_spare(&self) -> bool {
         self.status().is_ok_and(|status| status.spare)
+    }
+
+    /// Whether all is as it is to be: with a spare, or alone where there is no standby.
+    pub fn is_well(&self) -> bool {
+        self.status().is_ok_and(|status| match Health::of(&status) {
+            Health::Well | Health::Alone => true,
+            Health::Trouble | Health::NoSpare | Health::Degraded | Health::Down => false,
+        })
+    }
+
+    /// The process that serves, if one does.
+    pub fn serving_process(&self) -> Option<i32> {
+        let status = self.status().ok()?;
+        let active = status.active?;
+        let of_active = |report: &&InstanceReport| report.instance == active;
+        status.instances.iter().find(of_active)?.pid
+    }
+
+    /// The last moves, starts and ends, newest last.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub fn history(&self) -> Result<Vec<HistoryEntry>, OperatorError> {
+        let response = self.ask(&Request::History { limit: 1000 })?;
+        if let Response::History(entries) = response {
+            return Ok(entries);
+        }
+        Err(unexpected("tell its history", &response))
     }
 
     fn ask(&self, request: &Request) -> Result<Response, ClientError> {

@@ -8,7 +8,7 @@ pub(crate) mod leftovers;
 pub(crate) mod record;
 pub(crate) mod testpmd;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vswsup_tests::emulator::{FlowReport, FlowSpec, Instrument, Plan, Report, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
 
@@ -86,4 +86,29 @@ pub(crate) fn assert_without_a_trace(flow: &FlowReport) {
         flow.disconnects,
     );
     assert_eq!(counts, (0, 0, 0, 0, 0), "{}", flow.name);
+}
+
+/// Waits until `done`; the error tells `what` did not come about.
+pub(crate) fn wait(rig: &Rig, what: &str, done: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(
+            Instant::now() < until,
+            "not: {what}\n{}",
+            rig.supervisor().log()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Every flow receives something more.
+pub(crate) fn wait_until_all_receive(rig: &Rig, running: &Running) {
+    let received = || {
+        let flows = running.flows().iter();
+        flows.map(|flow| flow.counters.received.get())
+    };
+    let before: Vec<_> = received().collect();
+    wait(rig, "all flows go on", || {
+        received().zip(&before).all(|(now, before)| now > *before)
+    });
 }

@@ -64,6 +64,15 @@ pub enum FromInstance {
     /// Answers [`super::ToInstance::StandDown`].
     #[n(17)]
     StoodDown,
+    /// Answers [`super::ToInstance::CloseUplink`]: nobody here has the device.
+    #[n(18)]
+    UplinkClosed,
+    /// Answers [`super::ToInstance::OpenUplink`]: it is open, or why not.
+    #[n(19)]
+    UplinkOpened(#[n(0)] UplinkOpened),
+    /// Said once in each term of this instance, if the supervisor wants to know.
+    #[n(20)]
+    FirstPacket(#[n(0)] FirstPacket),
 }
 
 /// See [`FromInstance::Hello`].
@@ -103,6 +112,9 @@ pub struct Phase {
     /// Its length, µs.
     #[n(1)]
     pub us: u64,
+    /// When it began, µs from the Setup on.
+    #[n(2)]
+    pub at_us: Option<u64>,
 }
 
 /// See [`FromInstance::DeviceGone`].
@@ -182,6 +194,30 @@ pub struct Active {
     /// lanes' last sign of life. `None` for the first term.
     #[n(2)]
     pub freeze_ns: Option<u64>,
+}
+
+/// See [`FromInstance::UplinkOpened`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct UplinkOpened {
+    /// Why it is not open; all that could be tried again has been.
+    #[n(0)]
+    pub trouble: Option<String>,
+    /// Phases of the opening, µs from its begin on.
+    #[n(1)]
+    pub phases: Vec<Phase>,
+}
+
+/// See [`FromInstance::FirstPacket`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct FirstPacket {
+    /// The term in which it came.
+    #[n(0)]
+    pub term: Term,
+    /// From the first round of the lanes to the first one with a packet, µs.
+    #[n(1)]
+    pub after_us: u64,
 }
 
 /// See [`FromInstance::PortTrouble`].

@@ -50,6 +50,13 @@ pub enum ToInstance {
     /// [`super::FromInstance::StoodDown`].
     #[n(12)]
     StandDown,
+    /// Open the uplink, which was left for later. Answered by [`super::FromInstance::UplinkOpened`].
+    #[n(13)]
+    OpenUplink,
+    /// Close the uplink, so that the other instance can open the same device. Answered by
+    /// [`super::FromInstance::UplinkClosed`].
+    #[n(14)]
+    CloseUplink,
 }
 
 /// See [`ToInstance::Setup`].
@@ -88,6 +95,16 @@ pub struct Setup {
     /// `None`: it leaves.
     #[n(9)]
     pub rejoin_at: Option<String>,
+    /// So many hugepage files come as fds behind the ledger's: DPDK's memory is in these, and in no
+    /// other hugepages. `memory_mib` and `hugepages` are for who does not know of that.
+    #[n(10)]
+    pub memory_files: Option<u16>,
+    /// `true`: the uplink is not opened before [`ToInstance::OpenUplink`].
+    #[n(11)]
+    pub uplink_later: Option<bool>,
+    /// `true`: the supervisor wants [`super::FromInstance::FirstPacket`].
+    #[n(12)]
+    pub first_packet: Option<bool>,
 }
 
 /// How a lane waits for work.

@@ -88,10 +88,11 @@ prop_compose! {
         (memory_mib, mac_aging_s, drain_us, hugepages) in any::<(u32, u32, u32, bool)>(),
         file_prefix in text(),
         (uplink, rejoin_at) in (option::of(text()), option::of(text())),
+        (memory_files, uplink_later, first_packet) in any::<(Option<u16>, Option<bool>, Option<bool>)>(),
     ) -> Setup {
         Setup {
             instance, lane_cpus, poll, memory_mib, hugepages, file_prefix, uplink, mac_aging_s,
-            drain_us, rejoin_at,
+            drain_us, rejoin_at, memory_files, uplink_later, first_packet,
         }
     }
 }
@@ -133,6 +134,8 @@ pub(crate) fn to_instance() -> impl Strategy<Value = ToInstance> {
         term_ref().prop_map(To::Abort),
         Just(To::Stop),
         Just(To::StandDown),
+        Just(To::OpenUplink),
+        Just(To::CloseUplink),
     ]
 }
 
@@ -145,9 +148,13 @@ fn hello() -> impl Strategy<Value = Hello> {
     })
 }
 
+fn phase() -> impl Strategy<Value = Phase> {
+    let parts = (text(), any::<u64>(), any::<Option<u64>>());
+    parts.prop_map(|(name, us, at_us)| Phase { name, us, at_us })
+}
+
 fn warm() -> impl Strategy<Value = Warm> {
-    let phase = (text(), any::<u64>()).prop_map(|(name, us)| Phase { name, us });
-    let parts = (any::<Option<[u8; 6]>>(), vec(phase, 0..8));
+    let parts = (any::<Option<[u8; 6]>>(), vec(phase(), 0..8));
     parts.prop_map(|(uplink_mac, phases)| Warm { uplink_mac, phases })
 }
 
@@ -189,7 +196,14 @@ pub(crate) fn from_instance() -> impl Strategy<Value = FromInstance> {
         standing,
         term,
     });
+    let opened = (option::of(text()), vec(phase(), 0..8));
+    let opened = opened.prop_map(|(trouble, phases)| UplinkOpened { trouble, phases });
+    let first = (term(), any::<u64>());
+    let first = first.prop_map(|(term, after_us)| FirstPacket { term, after_us });
     prop_oneof![
+        opened.prop_map(From::UplinkOpened),
+        first.prop_map(From::FirstPacket),
+        Just(From::UplinkClosed),
         hello().prop_map(From::Hello),
         rejoin.prop_map(From::Rejoin),
         add_port().prop_map(From::Port),

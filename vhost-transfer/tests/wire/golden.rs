@@ -144,6 +144,24 @@ fn to_instance_samples() -> Vec<ToInstance> {
             mac_aging_s: 300,
             drain_us: 200,
             rejoin_at: None,
+            memory_files: None,
+            uplink_later: None,
+            first_packet: None,
+        }),
+        ToInstance::Setup(Setup {
+            instance: InstanceId::A,
+            lane_cpus: vec![3],
+            poll: Poll::Busy,
+            memory_mib: 128,
+            hugepages: false,
+            file_prefix: "vswsup-a".into(),
+            uplink: Some("0000:03:10.0".into()),
+            mac_aging_s: 300,
+            drain_us: 30,
+            rejoin_at: Some("/run/vswsup/lifeline.sock".into()),
+            memory_files: Some(2),
+            uplink_later: Some(true),
+            first_packet: Some(true),
         }),
         ToInstance::AddPort(AddPort {
             port: port(3),
@@ -168,12 +186,17 @@ fn to_instance_samples() -> Vec<ToInstance> {
         ToInstance::Abort(TERM),
         ToInstance::Stop,
         ToInstance::StandDown,
+        ToInstance::OpenUplink,
+        ToInstance::CloseUplink,
     ]
 }
 
 /// File and number of fds. A new kind does not compile until it is named here; then add a sample.
 fn to_instance_file(message: &ToInstance) -> (&'static str, usize) {
     match message {
+        ToInstance::Setup(setup) if setup.memory_files.is_some() => {
+            ("to_instance.setup_files.bin", 3)
+        }
         ToInstance::Setup(_) => ("to_instance.setup.bin", 1),
         ToInstance::AddPort(_) => ("to_instance.add_port.bin", 0),
         ToInstance::RemovePort(_) => ("to_instance.remove_port.bin", 0),
@@ -187,6 +210,8 @@ fn to_instance_file(message: &ToInstance) -> (&'static str, usize) {
         ToInstance::Abort(_) => ("to_instance.abort.bin", 0),
         ToInstance::Stop => ("to_instance.stop.bin", 0),
         ToInstance::StandDown => ("to_instance.stand_down.bin", 0),
+        ToInstance::OpenUplink => ("to_instance.open_uplink.bin", 0),
+        ToInstance::CloseUplink => ("to_instance.close_uplink.bin", 0),
     }
 }
 
@@ -202,6 +227,7 @@ fn from_instance_samples() -> Vec<FromInstance> {
             phases: vec![Phase {
                 name: "eal".into(),
                 us: 123_456,
+                at_us: None,
             }],
         }),
         FromInstance::Device(update()),
@@ -259,6 +285,19 @@ fn from_instance_samples() -> Vec<FromInstance> {
         }),
         FromInstance::Rejoined,
         FromInstance::StoodDown,
+        FromInstance::UplinkClosed,
+        FromInstance::UplinkOpened(UplinkOpened {
+            trouble: Some("the device is in use".into()),
+            phases: vec![Phase {
+                name: "uplink probe".into(),
+                us: 1234,
+                at_us: Some(56),
+            }],
+        }),
+        FromInstance::FirstPacket(FirstPacket {
+            term: Term(7),
+            after_us: 42,
+        }),
     ]
 }
 
@@ -283,6 +322,9 @@ fn from_instance_file(message: &FromInstance) -> (&'static str, usize) {
         FromInstance::Port(_) => ("from_instance.port.bin", 1),
         FromInstance::Rejoined => ("from_instance.rejoined.bin", 0),
         FromInstance::StoodDown => ("from_instance.stood_down.bin", 0),
+        FromInstance::UplinkClosed => ("from_instance.uplink_closed.bin", 0),
+        FromInstance::UplinkOpened(_) => ("from_instance.uplink_opened.bin", 0),
+        FromInstance::FirstPacket(_) => ("from_instance.first_packet.bin", 0),
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Phase {
     Prepared,
     /// Before Quiesce is answered.
     Quiesce,
+    /// Opening the uplink by order.
+    Open,
 }
 
 impl fmt::Display for Phase {
@@ -46,6 +48,7 @@ impl fmt::Display for Phase {
             Self::Prepare => "prepare",
             Self::Prepared => "prepared",
             Self::Quiesce => "quiesce",
+            Self::Open => "open",
         })
     }
 }

@@ -230,6 +230,7 @@ impl Instance {
             }
             Stance::Warm | Stance::Active => 0,
         };
+        self.undo_move_of_uplink();
         self.host
             .say(FromInstance::Aborted(Aborted { term, discarded }));
     }
@@ -249,6 +250,7 @@ impl Instance {
         self.signal_calls(after_death);
         self.close_lost_devices();
         self.serve_ports(true);
+        self.see_to_uplink(tenure);
     }
 
     /// At once if signals are missing, else little by little.

@@ -7,7 +7,8 @@ use super::host::Host;
 use super::orphan::Guardian;
 use super::signals::Signals;
 use super::startup::Started;
-use crate::dpdk::{Eal, Uplink};
+use super::uplink::UplinkDevice;
+use crate::dpdk::Eal;
 use crate::lane::LaneEvent;
 use crate::memory;
 use crate::port::{Source, VhostPort};
@@ -19,7 +20,7 @@ use std::os::fd::AsRawFd;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use vhost_transfer::lifeline::{LifelineError, Received};
-use vhost_transfer::message::{Fatal, FromInstance};
+use vhost_transfer::message::{Fatal, FirstPacket, FromInstance};
 use vhost_transfer::{InstanceId, Lifeline, PortId, Term};
 
 /// Tokens of the loop itself; those from port 1 on are the ports'.
@@ -54,8 +55,9 @@ pub(super) struct Instance {
     pub(super) guardian: Guardian,
     pub(super) signals: Signals,
     pub(super) poll: Poll,
+    pub(super) uplink: Option<UplinkDevice>,
     events: Receiver<LaneEvent>,
-    _uplink: Option<Uplink>,
+    tells_of_packets: bool,
     _eal: Eal,
 }
 
@@ -64,11 +66,10 @@ impl Instance {
         let Started {
             lifeline,
             poll,
-            id,
+            setup,
             lanes,
             events,
-            rejoin_at,
-            _uplink,
+            uplink,
             _eal,
         } = started;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -79,17 +80,18 @@ impl Instance {
         )?;
         let host = Host::new(lifeline, lanes);
         Ok(Self {
-            id,
+            id: setup.instance,
             host,
             ports: BTreeMap::new(),
             stance: Stance::Warm,
             let_go_in: None,
             stands_down: false,
-            guardian: Guardian::present(rejoin_at),
+            guardian: Guardian::present(setup.rejoin_at),
             signals: Signals::default(),
             poll,
+            uplink,
             events,
-            _uplink,
+            tells_of_packets: setup.first_packet.unwrap_or(false),
             _eal,
         })
     }
@@ -142,6 +144,7 @@ impl Instance {
         self.signal_some();
         fault::at_tick(self);
         self.prepared_when_filled();
+        self.go_on_with_uplink();
         self.look_for_supervisor();
         Ok(Next::GoOn)
     }
@@ -159,6 +162,7 @@ impl Instance {
             .next_look()
             .into_iter()
             .chain(self.guardian.next_look())
+            .chain(self.next_look_at_uplink())
             .chain(self.signals.next());
         let deadline = ports.chain(looks).min();
         let limit = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -184,6 +188,13 @@ impl Instance {
             match event {
                 LaneEvent::Began(tenure) => self.lanes_began(tenure),
                 LaneEvent::Released { term, drained } => self.lanes_released(term, drained),
+                LaneEvent::FirstPacket { term, after_ns } => {
+                    let after_us = after_ns / 1000;
+                    if self.tells_of_packets {
+                        let first = FirstPacket { term, after_us };
+                        self.host.say(FromInstance::FirstPacket(first));
+                    }
+                }
                 // Looked for when all have been heard.
                 LaneEvent::Rests => {}
                 LaneEvent::MemoryLost => self.close_lost_devices(),
@@ -197,6 +208,13 @@ impl Instance {
         self.host
             .take_error()
             .map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Closes the device. DPDK's own end would only give memory back piece by piece, and somebody may
+    /// wait for the end of this process.
+    pub(super) fn leave_the_rest_to_the_kernel(mut self) {
+        self.close_device();
+        std::mem::forget(self);
     }
 
     /// The connections live on in the vault and in the other instance.

@@ -30,6 +30,8 @@ impl Instance {
             ToInstance::Abort(term) => self.abort(term.term),
             ToInstance::Stop => return Next::Leave,
             ToInstance::StandDown => self.stand_down(),
+            ToInstance::OpenUplink => self.open_uplink(),
+            ToInstance::CloseUplink => self.close_uplink(),
         }
         self.prepared_when_filled();
         self.quiesced_when_settled();

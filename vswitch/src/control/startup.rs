@@ -1,29 +1,20 @@
 //! From an empty process to a warm instance.
 
 use super::instance::tokens;
-use crate::dpdk::{
-    DpdkError, Eal, EalConfig, LogLevel, Memory, Mempool, MempoolConfig, Uplink, UplinkConfig,
-};
+use super::locked;
+use super::phases::PhaseClock;
+use super::uplink::UplinkDevice;
+use crate::dpdk::{DpdkError, Eal, EalConfig, LogLevel, Memory, Pci};
 use crate::lane::{LaneError, LaneEvent, LaneSet, Shared, SharedParts};
-use crate::program::say;
-use crate::switch::UplinkPort;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::mman::{MlockAllFlags, mlockall};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vhost_transfer::ledger::{LAYOUT_VERSION, LedgerError};
 use vhost_transfer::lifeline::{LifelineError, Received};
-use vhost_transfer::message::{FromInstance, Hello, Phase, Setup, ToInstance, Warm};
-use vhost_transfer::{InstanceId, Ledger, Lifeline, MAX_LANES};
-
-/// Room for a burst of every kind on the way, for the uplink's receive ring, and for what the
-/// mempool's caches keep.
-const MBUFS: u32 = 16383;
-const DESCRIPTORS: u16 = 4096;
-/// What a packet of the longest kind needs in one buffer.
-const DATA_ROOM: u16 = 2048 + 128;
+use vhost_transfer::message::{FromInstance, Hello, Setup, ToInstance, Warm};
+use vhost_transfer::{Ledger, Lifeline, MAX_LANES};
 
 /// Why an instance could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -49,21 +40,17 @@ pub enum StartupError {
     /// Of the configuration.
     #[error("{0} lanes: an instance has 1 to {MAX_LANES}")]
     Lanes(usize),
-    /// The device gave no queue.
-    #[error("the uplink {0} has no queue pair")]
-    NoQueue(String),
 }
 
 /// All that an instance is made of.
 pub(super) struct Started {
     pub(super) lifeline: Lifeline,
     pub(super) poll: mio::Poll,
-    pub(super) id: InstanceId,
+    pub(super) setup: Setup,
     pub(super) lanes: LaneSet,
     pub(super) events: Receiver<LaneEvent>,
-    pub(super) rejoin_at: Option<String>,
-    /// Keeps the device open; its queues are with the lanes.
-    pub(super) _uplink: Option<Uplink>,
+    /// Its queues are with the lanes.
+    pub(super) uplink: Option<UplinkDevice>,
     /// The last to go.
     pub(super) _eal: Eal,
 }
@@ -73,8 +60,8 @@ impl Started {
     pub(super) fn by(lifeline: OwnedFd) -> Result<Self, StartupError> {
         let mut lifeline = Lifeline::from_fd(lifeline);
         lifeline.send(&FromInstance::Hello(hello()), &[])?;
-        let (setup, ledger) = await_setup(&mut lifeline)?;
-        match Self::start(&mut lifeline, setup, ledger) {
+        let (setup, fds) = await_setup(&mut lifeline)?;
+        match Parts::start(&mut lifeline, setup, fds) {
             Ok(parts) => Ok(parts.with(lifeline)),
             Err(error) => {
                 super::instance::say_fatal(&mut lifeline, &error);
@@ -82,29 +69,41 @@ impl Started {
             }
         }
     }
+}
 
+/// [`Started`] without the lifeline, which is needed for errors meanwhile.
+struct Parts {
+    poll: mio::Poll,
+    setup: Setup,
+    lanes: LaneSet,
+    events: Receiver<LaneEvent>,
+    uplink: Option<UplinkDevice>,
+    eal: Eal,
+}
+
+impl Parts {
     fn start(
         lifeline: &mut Lifeline,
         setup: Setup,
-        ledger: OwnedFd,
-    ) -> Result<Parts, StartupError> {
-        let mut clock = PhaseClock::new();
+        mut fds: Vec<OwnedFd>,
+    ) -> Result<Self, StartupError> {
+        let mut clock = PhaseClock::start();
         check_lanes(&setup)?;
+        let files = fds.split_off(1);
+        let ledger = fds.remove(0);
         let ledger = Arc::new(Ledger::open(ledger)?);
         let poll = mio::Poll::new()?;
-        let eal = Eal::init(&eal_config(&setup))?;
-        clock.lap("eal");
+        let eal = start_dpdk(&setup, files, &mut clock)?;
         let uplink = setup
             .uplink
             .as_deref()
-            .map(|devargs| open_uplink(&eal, devargs, &mut clock))
+            .map(|devargs| open_uplink(&eal, devargs, &setup, &mut clock))
             .transpose()?;
-        let (uplink, port) = uplink.unzip();
         let (tell, events) = channel();
         let shared = Shared::new(SharedParts {
             instance: setup.instance,
             ledger,
-            uplink: port.map(Arc::new),
+            uplink: uplink.as_ref().map(|uplink| Arc::clone(&uplink.port)),
             poll: setup.poll,
             aging: setup.mac_aging_s,
             drain: Duration::from_micros(setup.drain_us.into()),
@@ -114,58 +113,40 @@ impl Started {
         });
         let lanes = LaneSet::start(&eal, shared, &setup.lane_cpus)?;
         clock.lap("lanes");
-        lock_memory();
+        locked::lock();
         clock.lap("memory lock");
-        let uplink_mac = uplink.as_ref().map(Uplink::mac).transpose()?;
-        lifeline.send(
-            &FromInstance::Warm(Warm {
-                uplink_mac,
-                phases: clock.phases,
-            }),
-            &[],
-        )?;
-        Ok(Parts {
+        let uplink_mac = uplink.as_ref().map(UplinkDevice::mac).transpose()?;
+        let warm = Warm {
+            uplink_mac: uplink_mac.flatten(),
+            phases: clock.phases(),
+        };
+        lifeline.send(&FromInstance::Warm(warm), &[])?;
+        Ok(Self {
             poll,
-            id: setup.instance,
+            setup,
             lanes,
             events,
-            rejoin_at: setup.rejoin_at,
             uplink,
             eal,
         })
     }
-}
 
-/// [`Started`] without the lifeline, which is needed for errors meanwhile.
-struct Parts {
-    poll: mio::Poll,
-    id: InstanceId,
-    lanes: LaneSet,
-    events: Receiver<LaneEvent>,
-    rejoin_at: Option<String>,
-    uplink: Option<Uplink>,
-    eal: Eal,
-}
-
-impl Parts {
     fn with(self, lifeline: Lifeline) -> Started {
         let Self {
             poll,
-            id,
+            setup,
             lanes,
             events,
-            rejoin_at,
             uplink,
             eal,
         } = self;
         Started {
             lifeline,
             poll,
-            id,
+            setup,
             lanes,
             events,
-            rejoin_at,
-            _uplink: uplink,
+            uplink,
             _eal: eal,
         }
     }
@@ -179,7 +160,8 @@ pub(super) fn hello() -> Hello {
     }
 }
 
-fn await_setup(lifeline: &mut Lifeline) -> Result<(Setup, OwnedFd), StartupError> {
+/// The setup, with the ledger's fd and those of memory files.
+fn await_setup(lifeline: &mut Lifeline) -> Result<(Setup, Vec<OwnedFd>), StartupError> {
     loop {
         let mut readable = [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN)];
         poll(&mut readable, PollTimeout::NONE).map_err(std::io::Error::from)?;
@@ -187,11 +169,11 @@ fn await_setup(lifeline: &mut Lifeline) -> Result<(Setup, OwnedFd), StartupError
             let ToInstance::Setup(setup) = message else {
                 return Err(StartupError::NoSetup("another message"));
             };
-            let ledger = fds
-                .into_iter()
-                .next()
-                .ok_or(StartupError::NoSetup("a setup without fd"))?;
-            return Ok((setup, ledger));
+            let announced = 1 + usize::from(setup.memory_files.unwrap_or(0));
+            return match fds.len() {
+                count if count == announced => Ok((setup, fds)),
+                _ => Err(StartupError::NoSetup("a setup with other fds than it says")),
+            };
         }
     }
 }
@@ -203,22 +185,40 @@ fn check_lanes(setup: &Setup) -> Result<(), StartupError> {
     }
 }
 
-fn eal_config(setup: &Setup) -> EalConfig {
+/// While DPDK starts, which for most of the time is a sleep to calibrate a clock, memory files are
+/// mapped and code is read from the disk.
+fn start_dpdk(
+    setup: &Setup,
+    files: Vec<OwnedFd>,
+    clock: &mut PhaseClock,
+) -> Result<Eal, StartupError> {
+    let config = eal_config(setup, !files.is_empty());
+    let eal = std::thread::scope(|threads| {
+        threads.spawn(locked::read_code);
+        match files.is_empty() {
+            true => Eal::init(&config),
+            false => Eal::init_on_files(&config, files),
+        }
+    })?;
+    clock.lap("eal");
+    Ok(eal)
+}
+
+fn eal_config(setup: &Setup, on_files: bool) -> EalConfig {
     let mib = setup.memory_mib;
     EalConfig {
         file_prefix: setup.file_prefix.clone(),
         main_cpu: usize::from(setup.lane_cpus[0]),
-        memory: if setup.hugepages {
-            Memory::HugePages { mib }
-        } else {
-            Memory::Ordinary { mib }
+        memory: match (on_files, setup.hugepages) {
+            (true, _) => Memory::Files,
+            (false, true) => Memory::HugePages { mib },
+            (false, false) => Memory::Ordinary { mib },
         },
-        pci_allow: setup
-            .uplink
-            .iter()
-            .filter(|devargs| is_pci(devargs))
-            .cloned()
-            .collect(),
+        pci: match setup.uplink.as_ref().filter(|devargs| is_pci(devargs)) {
+            None => Pci::Off,
+            Some(_) if is_later(setup) => Pci::Later,
+            Some(address) => Pci::Now(vec![address.clone()]),
+        },
         log_level: LogLevel::Warning,
     }
 }
@@ -228,78 +228,20 @@ fn is_pci(devargs: &str) -> bool {
     devargs.starts_with(|c: char| c.is_ascii_hexdigit()) && devargs.contains(':')
 }
 
-/// Keeps what is mapped so far, before any guest's memory is, in memory: its code above all. A
-/// lane that must read its code from a busy disk stands still for so long that it is taken to hang.
-fn lock_memory() {
-    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
-        say(format_args!(
-            "vswitch: memory is not locked ({error}), and a busy disk may stop lanes: give the \
-             service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
-        ));
-    }
-}
-
 fn open_uplink(
     eal: &Eal,
     devargs: &str,
+    setup: &Setup,
     clock: &mut PhaseClock,
-) -> Result<(Uplink, UplinkPort), StartupError> {
-    let pool_config = MempoolConfig {
-        mbufs: MBUFS,
-        data_room: DATA_ROOM,
-        ..MempoolConfig::default()
-    };
-    let pool = Mempool::new(eal, "uplink", &pool_config)?;
-    clock.lap("mempool");
-    let config = UplinkConfig {
-        rx_descriptors: DESCRIPTORS,
-        tx_descriptors: DESCRIPTORS,
-        ..UplinkConfig::default()
-    };
-    let mut uplink = Uplink::open(eal, devargs, &pool, &config)?;
-    clock.lap("port configure");
-    receive_all(&mut uplink);
-    let queues = uplink.start()?;
-    clock.lap("port start");
-    let pair = queues
-        .rx
-        .into_iter()
-        .next()
-        .zip(queues.tx.into_iter().next());
-    let (receive, transmit) = pair.ok_or_else(|| StartupError::NoQueue(devargs.to_owned()))?;
-    Ok((uplink, UplinkPort::new(receive, transmit, pool)))
+) -> Result<UplinkDevice, StartupError> {
+    let later = is_later(setup);
+    let mut uplink = UplinkDevice::closed(eal, devargs, later, clock)?;
+    if !later {
+        uplink.open(clock)?;
+    }
+    Ok(uplink)
 }
 
-/// A VF may be refused that. It is given what is for its own address then, and for everybody.
-fn receive_all(uplink: &mut Uplink) {
-    if let Err(error) = uplink.promiscuous_on() {
-        say(format_args!(
-            "vswitch: {error}; the uplink receives what the NIC is told to give it, and no more"
-        ));
-    }
-}
-
-/// Times the phases of the start.
-struct PhaseClock {
-    last: Instant,
-    phases: Vec<Phase>,
-}
-
-impl PhaseClock {
-    fn new() -> Self {
-        Self {
-            last: Instant::now(),
-            phases: Vec::new(),
-        }
-    }
-
-    fn lap(&mut self, name: &str) {
-        let now = Instant::now();
-        let us = (now - self.last).as_micros() as u64;
-        self.phases.push(Phase {
-            name: name.to_owned(),
-            us,
-        });
-        self.last = now;
-    }
+fn is_later(setup: &Setup) -> bool {
+    setup.uplink_later.unwrap_or(false)
 }

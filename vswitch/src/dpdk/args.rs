@@ -12,11 +12,27 @@ pub struct EalConfig {
     pub main_cpu: usize,
     /// Where packet memory comes from.
     pub memory: Memory,
-    /// PCI addresses (`0000:01:10.0`) that DPDK may touch. None: it does not look at PCI at all.
-    pub pci_allow: Vec<String>,
+    /// What DPDK may do with PCI devices.
+    pub pci: Pci,
     /// The least important messages that DPDK writes to stderr.
     pub log_level: LogLevel,
 }
+
+/// What DPDK may do with PCI devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pci {
+    /// It does not look at them at all.
+    Off,
+    /// It opens these (`0000:01:10.0`) at the start, and no others.
+    Now(Vec<String>),
+    /// It opens none at the start, but may open one later.
+    Later,
+}
+
+/// An address that no device has: on the list of what may be opened, so that nothing else is.
+const NO_DEVICE: &str = "ffff:ff:1f.7";
+/// MiB of ordinary memory beside memory files, for what is no packet and no descriptor.
+const BESIDE_FILES: u32 = 32;
 
 /// Where packet memory comes from, and how much of it is taken at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +47,9 @@ pub enum Memory {
         /// MiB
         mib: u32,
     },
+    /// The hugepage files of [`Eal::init_on_files`](super::Eal::init_on_files). DPDK itself takes no
+    /// hugepage.
+    Files,
 }
 
 /// DPDK's log levels (`rte_log.h`) that an operator can ask for.
@@ -72,7 +91,7 @@ impl EalConfig {
             "--no-telemetry".into(),
         ];
         line.extend(memory(self.memory));
-        line.extend(pci(&self.pci_allow));
+        line.extend(pci(&self.pci));
         Ok(line)
     }
 
@@ -82,8 +101,11 @@ impl EalConfig {
             return Err(DpdkError::FilePrefix(self.file_prefix.clone()));
         }
         let address = |c: char| c.is_ascii_hexdigit() || ":.".contains(c);
-        match self
-            .pci_allow
+        let listed = match &self.pci {
+            Pci::Now(addresses) => &addresses[..],
+            Pci::Off | Pci::Later => &[],
+        };
+        match listed
             .iter()
             .find(|a| a.is_empty() || !a.chars().all(address))
         {
@@ -105,17 +127,25 @@ fn memory(memory: Memory) -> Vec<String> {
                 "--no-shconf".into(),
             ]
         }
+        Memory::Files => {
+            vec![
+                "-m".into(),
+                BESIDE_FILES.to_string(),
+                "--no-huge".into(),
+                "--no-shconf".into(),
+                "--iova-mode=va".into(),
+            ]
+        }
     }
 }
 
-fn pci(allow: &[String]) -> Vec<String> {
-    if allow.is_empty() {
-        return vec!["--no-pci".into()];
+fn pci(pci: &Pci) -> Vec<String> {
+    let allow = |address: &str| format!("--allow={address}");
+    match pci {
+        Pci::Off => vec!["--no-pci".into()],
+        Pci::Now(addresses) => addresses.iter().map(|address| allow(address)).collect(),
+        Pci::Later => vec![allow(NO_DEVICE)],
     }
-    allow
-        .iter()
-        .map(|address| format!("--allow={address}"))
-        .collect()
 }
 
 #[cfg(test)]
@@ -127,7 +157,7 @@ mod tests {
             file_prefix: "a".into(),
             main_cpu: 1,
             memory: Memory::Ordinary { mib: 64 },
-            pci_allow: Vec::new(),
+            pci: Pci::Off,
             log_level: LogLevel::Notice,
         }
     }
@@ -146,12 +176,26 @@ mod tests {
     fn huge_pages_leave_no_files_and_only_named_pci_devices_are_touched() {
         let config = EalConfig {
             memory: Memory::HugePages { mib: 128 },
-            pci_allow: vec!["0000:01:10.0".into()],
+            pci: Pci::Now(vec!["0000:01:10.0".into()]),
             ..config()
         };
         let line = config.command_line().expect("valid").join(" ");
         assert!(
             line.ends_with("-m 128 --in-memory --allow=0000:01:10.0"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn beside_memory_files_no_huge_page_is_looked_for() {
+        let config = EalConfig {
+            memory: Memory::Files,
+            pci: Pci::Later,
+            ..config()
+        };
+        let line = config.command_line().expect("valid").join(" ");
+        assert!(
+            line.ends_with("-m 32 --no-huge --no-shconf --iova-mode=va --allow=ffff:ff:1f.7"),
             "{line}"
         );
     }
@@ -170,7 +214,7 @@ mod tests {
         }
         for address in ["", "01:00.0,x=1", "eth0"] {
             let config = EalConfig {
-                pci_allow: vec![address.into()],
+                pci: Pci::Now(vec![address.into()]),
                 ..config()
             };
             assert!(

@@ -26,7 +26,7 @@ pub(super) fn start(config: &EalConfig, code: Code, log: Messages) -> DpdkError 
     }
     let short = match config.memory {
         Memory::HugePages { mib } => HugePages::of_this_host().shortage(mib.into()),
-        Memory::Ordinary { .. } => None,
+        Memory::Ordinary { .. } | Memory::Files => None,
     };
     short.unwrap_or(DpdkError::Start { code, log })
 }

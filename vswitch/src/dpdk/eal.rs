@@ -1,13 +1,15 @@
 //! Start and end of DPDK's environment abstraction layer (EAL).
 
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::error::{Code, Messages};
+use super::files::{FileHeap, Mapped};
 use super::log::LogTap;
 use super::{DpdkError, EalConfig, diagnosis};
 
@@ -21,6 +23,8 @@ pub struct Eal(Arc<Running>);
 #[derive(Debug)]
 struct Running {
     log: &'static LogTap,
+    /// The heap of memory files, if there are any.
+    files: OnceLock<FileHeap>,
 }
 
 impl Eal {
@@ -43,9 +47,44 @@ impl Eal {
         })?;
         let (result, messages) = log.during(|| keeping_affinity(|| start(&line)));
         match result? {
-            Ok(()) => Ok(Self(Arc::new(Running { log }))),
+            Ok(()) => Ok(Self(Arc::new(Running {
+                log,
+                files: OnceLock::new(),
+            }))),
             Err(code) => Err(diagnosis::start(config, code, messages)),
         }
+    }
+
+    /// As [`Self::init`] with [`Memory::Files`](super::Memory::Files), and maps `files` meanwhile:
+    /// hugepage files, all of whose pages are there. Packet memory and queues come from these alone.
+    ///
+    /// # Errors
+    /// As [`Self::init`]; [`DpdkError::MemoryFile`].
+    pub fn init_on_files(config: &EalConfig, files: Vec<OwnedFd>) -> Result<Self, DpdkError> {
+        let (eal, mapped) = std::thread::scope(|threads| {
+            let mapping = threads.spawn(|| Mapped::all(files));
+            let eal = Self::init(config);
+            let mapped = mapping
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (eal, mapped)
+        });
+        let (eal, mapped) = (eal?, mapped?);
+        let heap = FileHeap::new(&eal, mapped)?;
+        eal.0.files.get_or_init(|| heap);
+        Ok(eal)
+    }
+
+    /// Where memory for a device is to be allocated that is `near` a NUMA node, or near none: DPDK's
+    /// number of a node or of a heap.
+    pub(super) fn memory_near(&self, near: i32) -> i32 {
+        self.0.files.get().map_or(near, |files| files.socket)
+    }
+
+    /// Gets more out of the memory files; false when there is no more.
+    pub(super) fn more_memory(&self) -> Result<bool, DpdkError> {
+        let files = self.0.files.get();
+        files.map_or(Ok(false), |files| files.grow(self))
     }
 
     /// Runs a call into DPDK that returns a negative number on failure, and explains the failure.

@@ -50,6 +50,14 @@ pub enum DpdkError {
         /// Size of a page of the default size in KiB.
         page_kib: u64,
     },
+    /// A hugepage file cannot be DPDK's memory.
+    #[error("memory file {number} {problem}")]
+    MemoryFile {
+        /// Its place in the list, from 1.
+        number: usize,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// `rte_eal_init` failed for another reason.
     #[error("DPDK did not start: {code}{log}")]
     Start {

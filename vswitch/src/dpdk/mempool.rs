@@ -57,6 +57,15 @@ impl Mempool {
     /// [`DpdkError::NoMemory`] when DPDK's memory does not hold it; [`DpdkError::Call`] when the
     /// name is taken or a size is out of range.
     pub fn new(eal: &Eal, name: &str, config: &MempoolConfig) -> Result<Self, DpdkError> {
+        loop {
+            match Self::try_new(eal, name, config) {
+                Err(DpdkError::NoMemory { .. }) if eal.more_memory()? => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_new(eal: &Eal, name: &str, config: &MempoolConfig) -> Result<Self, DpdkError> {
         let c_name = c_string(name)?;
         let buffer = config
             .data_room
@@ -70,7 +79,7 @@ impl Mempool {
                     config.cache,
                     0,
                     buffer,
-                    dpdk_sys::SOCKET_ID_ANY,
+                    eal.memory_near(dpdk_sys::SOCKET_ID_ANY),
                 )
             }
         });

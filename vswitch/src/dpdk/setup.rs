@@ -118,7 +118,8 @@ fn adjust_descriptors(port: &Port, config: &UplinkConfig) -> Result<(u16, u16), 
 
 fn set_up_queues(port: &Port, pool: &Mempool, ring: Ring) -> Result<(), DpdkError> {
     // SAFETY: the port is ours.
-    let socket = unsafe { dpdk_sys::rte_eth_dev_socket_id(port.id) }.cast_unsigned();
+    let near = unsafe { dpdk_sys::rte_eth_dev_socket_id(port.id) };
+    let socket = port.eal.memory_near(near).cast_unsigned();
     for index in 0..ring.rx_queues {
         port.call("rte_eth_rx_queue_setup", || {
             // SAFETY: the port is ours and stopped, and it keeps the pool; null asks for defaults.

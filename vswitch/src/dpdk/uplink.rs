@@ -53,6 +53,34 @@ pub struct Queues {
     pub tx: Vec<TxQueue>,
 }
 
+impl Queues {
+    /// The first queue of each kind.
+    pub fn into_first_pair(self) -> Option<(RxQueue, TxQueue)> {
+        self.rx.into_iter().next().zip(self.tx.into_iter().next())
+    }
+}
+
+/// A device that is open and not configured.
+#[derive(Debug)]
+pub struct Probed {
+    port: Port,
+    pool: Mempool,
+}
+
+impl Probed {
+    /// The second half of [`Uplink::open`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn configure(self, config: &UplinkConfig) -> Result<Uplink, DpdkError> {
+        let ring = setup::configure(&self.port, &self.pool, config)?;
+        Ok(Uplink {
+            port: Arc::new(self.port),
+            ring,
+        })
+    }
+}
+
 /// A device's link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
@@ -100,11 +128,17 @@ impl Uplink {
         pool: &Mempool,
         config: &UplinkConfig,
     ) -> Result<Self, DpdkError> {
-        let port = Port::open(eal, devargs, pool)?;
-        let ring = setup::configure(&port, pool, config)?;
-        Ok(Self {
-            port: Arc::new(port),
-            ring,
+        Self::probe(eal, devargs, pool)?.configure(config)
+    }
+
+    /// The first half of [`Self::open`]: finds the device and its driver.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn probe(eal: &Eal, devargs: &str, pool: &Mempool) -> Result<Probed, DpdkError> {
+        Ok(Probed {
+            port: Port::open(eal, devargs, pool)?,
+            pool: pool.clone(),
         })
     }
 

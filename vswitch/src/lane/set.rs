@@ -126,6 +126,11 @@ impl LaneSet {
         drop(old);
     }
 
+    /// On return every lane that runs has begun a new round, and sees what was changed before.
+    pub fn await_round(&self) {
+        self.change_plan(Plan::clone);
+    }
+
     /// The lanes' slots in the ledger.
     pub fn slots(&self) -> impl Iterator<Item = &LaneSlot> {
         (0..self.lanes.len() as u16).map(|number| self.shared.ledger.lane(number))

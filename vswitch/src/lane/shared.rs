@@ -22,6 +22,13 @@ pub enum LaneEvent {
         /// Packets that were taken from the uplink after steering.
         drained: u64,
     },
+    /// The first packet of a term has been forwarded.
+    FirstPacket {
+        /// The term.
+        term: Term,
+        /// From its first round on, ns.
+        after_ns: u64,
+    },
     /// A lane does not wait for its lock any more.
     Rests,
     /// A lane has come upon guest memory that is not there any more.
@@ -67,6 +74,8 @@ pub struct Shared {
     pub faults: super::Faults,
     /// Packets drained from the uplink in this handover.
     pub(super) drained: AtomicU64,
+    /// The last term in which a packet was forwarded.
+    forwarded_in: AtomicU64,
     plan: Mutex<Arc<Plan>>,
     generation: AtomicU64,
     injections: Mutex<Vec<Injection>>,
@@ -115,6 +124,7 @@ impl Shared {
             #[cfg(feature = "fault-injection")]
             faults: super::Faults::default(),
             drained: AtomicU64::new(0),
+            forwarded_in: AtomicU64::new(0),
             plan: Mutex::default(),
             generation: AtomicU64::new(1),
             injections: Mutex::default(),
@@ -141,6 +151,21 @@ impl Shared {
         let new = Arc::new(change(&plan));
         let old = std::mem::replace(&mut *plan, new);
         (self.generation.fetch_add(1, SeqCst) + 1, old)
+    }
+
+    /// Whether lanes may take guests' packets.
+    pub(super) fn takes_from_guests(&self) -> bool {
+        !self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| uplink.is_awaited())
+    }
+
+    /// Tells of the first packet of a term, whichever lane has it.
+    pub(super) fn tell_of_packet(&self, term: Term, after_ns: u64) {
+        if self.forwarded_in.fetch_max(term.0, Relaxed) < term.0 {
+            self.tell(LaneEvent::FirstPacket { term, after_ns });
+        }
     }
 
     /// Has the first lane send a packet.

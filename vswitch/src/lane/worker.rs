@@ -143,6 +143,8 @@ impl Worker {
         let (mut plan, mut generation) = self.current_plan();
         let mut idle = Idle::new(self.shared.poll);
         let mut drain = Drain::default();
+        let began = monotonic_ns();
+        let mut has_forwarded = false;
         for round in 0u64.. {
             if round % ROUNDS_PER_CLOCK == 0 {
                 self.forwarder
@@ -152,6 +154,11 @@ impl Worker {
             self.shared.faults.obey();
             let from_uplink = self.poll_uplink(&plan, tenure);
             let work = from_uplink + self.poll_guests(&plan, tenure);
+            if work > 0 && !has_forwarded {
+                has_forwarded = true;
+                self.shared
+                    .tell_of_packet(tenure.term, monotonic_ns() - began);
+            }
             // Whose round it was: a second owner would be seen by it.
             slot.thread.store(me, Relaxed);
             slot.beat(monotonic_ns());
@@ -227,6 +234,9 @@ impl Worker {
 
     fn poll_guests(&mut self, plan: &Plan, tenure: Tenure) -> usize {
         let mut work = 0;
+        if !self.shared.takes_from_guests() {
+            return work;
+        }
         for view in plan.views() {
             if self.is_mine(view.port) {
                 #[cfg(feature = "fault-injection")]

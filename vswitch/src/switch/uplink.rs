@@ -3,6 +3,7 @@
 use crate::dpdk::{FlushError, MbufBatch, Mempool, RxQueue, TxQueue};
 use crate::ring::{Frame, Segment};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,13 @@ const SEND_ATTEMPTS: usize = 64;
 /// How long packets that were handed to the NIC may take to leave it.
 const FLUSH_LIMIT: Duration = Duration::from_millis(5);
 
-/// One queue pair, shared by the lanes: the first lane alone receives, all of them send.
+/// One queue pair, shared by the lanes: the first lane alone receives, all of them send. Closed, it
+/// receives nothing, and drops what it is to send.
 #[derive(Debug)]
 pub struct UplinkPort {
-    receive: Mutex<RxQueue>,
-    transmit: Mutex<Transmit>,
+    receive: Mutex<Option<RxQueue>>,
+    transmit: Mutex<Option<Transmit>>,
+    is_awaited: AtomicBool,
     pool: Mempool,
 }
 
@@ -30,39 +33,54 @@ struct Transmit {
 }
 
 impl UplinkPort {
-    /// A port made of one queue pair; packets to send come from `pool`.
-    pub fn new(receive: RxQueue, transmit: TxQueue, pool: Mempool) -> Self {
-        let transmit = Transmit {
-            queue: transmit,
-            batch: MbufBatch::new(),
-        };
+    /// A closed port; packets to send come from `pool`.
+    pub fn closed(pool: Mempool) -> Self {
         Self {
-            receive: Mutex::new(receive),
-            transmit: Mutex::new(transmit),
+            receive: Mutex::default(),
+            transmit: Mutex::default(),
+            is_awaited: AtomicBool::new(false),
             pool,
         }
     }
 
+    /// Has a queue pair from now on, and nobody waits for it any more.
+    pub fn open(&self, receive: RxQueue, transmit: TxQueue) {
+        *self.receiver() = Some(receive);
+        *self.transmit() = Some(Transmit {
+            queue: transmit,
+            batch: MbufBatch::new(),
+        });
+        self.is_awaited.store(false, SeqCst);
+    }
+
+    /// Gives the queue pair up, when what was handed to the NIC has left it.
+    pub fn close(&self) {
+        self.send();
+        self.flush();
+        *self.receiver() = None;
+        *self.transmit() = None;
+    }
+
+    /// While the port is awaited, lanes leave guests' packets where they are: to take them would be
+    /// to drop those for the NIC.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited.load(SeqCst)
+    }
+
+    /// The port will be open soon, or will not be.
+    pub fn set_awaited(&self, is_awaited: bool) {
+        self.is_awaited.store(is_awaited, SeqCst);
+    }
+
     /// Adds what has arrived to `batch`; how many.
     pub fn receive(&self, batch: &mut MbufBatch<BURST>) -> usize {
-        self.receive
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .burst(batch)
+        let mut receiver = self.receiver();
+        receiver.as_mut().map_or(0, |queue| queue.burst(batch))
     }
 
     /// Throws away what has arrived, and no more than a receive ring holds; how many.
     pub fn discard(&self) -> u64 {
-        let mut batch = MbufBatch::<BURST>::new();
-        let mut discarded = 0;
-        while discarded < DISCARD_LIMIT {
-            match self.receive(&mut batch) {
-                0 => break,
-                count => discarded += count as u64,
-            }
-            batch.clear();
-        }
-        discarded
+        self.receiver().as_mut().map_or(0, discard)
     }
 
     /// Copies `frame` into the batch to be sent; how many packets were dropped for it.
@@ -76,6 +94,9 @@ impl UplinkPort {
         // SAFETY: `space` has the frame's length, and is memory of our own that no guest has.
         unsafe { frame.copy_to(NonNull::from(space).cast()) };
         let mut transmit = self.transmit();
+        let Some(transmit) = transmit.as_mut() else {
+            return 1;
+        };
         let Err(mbuf) = transmit.batch.push(mbuf) else {
             return 0;
         };
@@ -86,25 +107,43 @@ impl UplinkPort {
 
     /// Sends the batch; how many packets the NIC did not take.
     pub fn send(&self) -> u64 {
-        self.transmit().send()
+        self.transmit().as_mut().map_or(0, Transmit::send)
     }
 
     /// Waits until what was sent has left the host, for two uplinks share the wire, and what is
     /// still queued here could be overtaken there. Bounded: a NIC that does not finish must not
     /// hold up a handover. A driver that cannot tell has sent it before it returned.
     pub fn flush(&self) {
-        match self
-            .transmit()
-            .queue
-            .flush_complete(Instant::now() + FLUSH_LIMIT)
-        {
+        let mut transmit = self.transmit();
+        let Some(transmit) = transmit.as_mut() else {
+            return;
+        };
+        match transmit.queue.flush_complete(Instant::now() + FLUSH_LIMIT) {
             Ok(()) | Err(FlushError::Unsupported(_) | FlushError::Deadline) => {}
         }
     }
 
-    fn transmit(&self) -> MutexGuard<'_, Transmit> {
+    fn receiver(&self) -> MutexGuard<'_, Option<RxQueue>> {
+        self.receive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn transmit(&self) -> MutexGuard<'_, Option<Transmit>> {
         self.transmit.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As [`UplinkPort::discard`], of a queue that is not in a port yet.
+pub fn discard(queue: &mut RxQueue) -> u64 {
+    let mut batch = MbufBatch::<BURST>::new();
+    let mut discarded = 0;
+    while discarded < DISCARD_LIMIT {
+        match queue.burst(&mut batch) {
+            0 => break,
+            count => discarded += count as u64,
+        }
+        batch.clear();
+    }
+    discarded
 }
 
 impl Transmit {

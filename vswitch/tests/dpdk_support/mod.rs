@@ -1,13 +1,14 @@
 //! What the tests of the DPDK wrappers share. DPDK starts once in a process, so each test has a file.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod huge_files;
 pub(crate) mod huge_pages;
 pub(crate) mod netns;
 
 use std::time::{Duration, Instant};
 
 use vswitch::dpdk::{
-    Eal, EalConfig, LogLevel, Mbuf, MbufBatch, Memory, Mempool, Queues, Uplink, UplinkConfig,
+    Eal, EalConfig, LogLevel, Mbuf, MbufBatch, Memory, Mempool, Pci, Queues, Uplink, UplinkConfig,
 };
 
 /// Frames of one round; fits into every ring used here.
@@ -27,7 +28,7 @@ pub(crate) fn config(memory: Memory) -> EalConfig {
         file_prefix: format!("test-{}", std::process::id()),
         main_cpu: 0,
         memory,
-        pci_allow: Vec::new(),
+        pci: Pci::Off,
         log_level: LogLevel::Notice,
     }
 }

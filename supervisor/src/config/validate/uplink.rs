@@ -2,7 +2,7 @@
 
 use super::{Fault, Findings, fault};
 use crate::Config;
-use crate::config::{Devices, FunctionName, Uplink};
+use crate::config::{Devices, FunctionName, Uplink, UplinkMode};
 use std::time::Duration;
 use steering::SteeringConfig;
 
@@ -26,7 +26,11 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         Some(uplink) => {
             ways(uplink, findings);
             drain(uplink, findings);
-            findings.add("uplink", unsteered(findings));
+            if config.has_one_device() {
+                findings.add("steering", steers.then(one_device_steered));
+            } else {
+                findings.add("uplink", unsteered(findings));
+            }
         }
     }
 }
@@ -42,6 +46,13 @@ fn unsteered(findings: &Findings<'_>) -> Option<Fault> {
     })
 }
 
+fn one_device_steered() -> Fault {
+    fault(
+        "there is one device, which needs no steering",
+        "remove the section [steering], or give each instance a device of its own",
+    )
+}
+
 /// Exactly one of the two ways.
 fn ways(uplink: &Uplink, findings: &mut Findings<'_>) {
     let arguments = uplink.a.is_some() || uplink.b.is_some();
@@ -51,6 +62,13 @@ fn ways(uplink: &Uplink, findings: &mut Findings<'_>) {
             Some(fault(
                 "there are devices for `a` and `b` as well",
                 "write either `vfs`, or `a` and `b`",
+            )),
+        ),
+        Devices::Functions(_) if uplink.mode == UplinkMode::Restart => findings.add(
+            "uplink.mode",
+            Some(fault(
+                "with \"restart\" there is one device, and `vfs` are two",
+                "name the one device as `a` and as `b`",
             )),
         ),
         Devices::Functions(functions) => vfs(uplink, functions, findings),
@@ -87,7 +105,7 @@ fn arguments(uplink: &Uplink, both: [&str; 2], findings: &mut Findings<'_>) {
             empty.then(|| fault("no device", remedy)),
         );
     }
-    findings.add("uplink.b", (both[0] == both[1]).then(|| same(both[0])));
+    findings.add("uplink.b", one_or_two(uplink, both));
     for (key, given) in [("pf", uplink.pf.is_some()), ("make_vfs", uplink.make_vfs)] {
         findings.add(
             &format!("uplink.{key}"),
@@ -98,6 +116,17 @@ fn arguments(uplink: &Uplink, both: [&str; 2], findings: &mut Findings<'_>) {
                 )
             }),
         );
+    }
+}
+
+fn one_or_two(uplink: &Uplink, both: [&str; 2]) -> Option<Fault> {
+    match (uplink.mode, both[0] == both[1]) {
+        (UplinkMode::Pair, true) => Some(same(both[0])),
+        (UplinkMode::Restart, false) => Some(fault(
+            "the instances have different uplinks, and uplink.mode is \"restart\"",
+            "name the one device twice, or remove uplink.mode",
+        )),
+        (UplinkMode::Pair, false) | (UplinkMode::Restart, true) => None,
     }
 }
 
@@ -146,7 +175,7 @@ fn no_netdev(name: &str) -> Option<Fault> {
 fn same(device: &str) -> Fault {
     fault(
         format!("both instances have the uplink `{device}`"),
-        "give each instance a device of its own",
+        "give each instance a device of its own, or set uplink.mode = \"restart\"",
     )
 }
 

@@ -57,6 +57,8 @@ pub enum EventKind {
     Port,
     /// The NIC could not be steered.
     Steering,
+    /// A hook failed.
+    Hook,
     /// An instance's uplink is gone, deaf, or well again.
     Uplink,
     /// Failover was switched off.

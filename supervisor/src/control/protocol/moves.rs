@@ -13,6 +13,9 @@ pub struct Phase {
     pub name: String,
     /// How long it took, µs.
     pub us: u64,
+    /// When it began, µs from the begin of all on. Phases may lie beside and inside of each other.
+    #[serde(default)]
+    pub at_us: Option<u64>,
 }
 
 /// A promote that succeeded.
@@ -68,6 +71,9 @@ pub struct HistoryEntry {
     /// Of a failover: what the old one hung on and died of. It grows until the process has ended.
     #[serde(default)]
     pub failover: Option<FailoverReport>,
+    /// What took how long. It grows until the first packet.
+    #[serde(default)]
+    pub phases: Vec<Phase>,
 }
 
 /// What moved, or happened.
@@ -82,6 +88,8 @@ pub enum MoveKind {
     Reconnect,
     /// The active one died, and the standby took over.
     Failover,
+    /// Without a standby: the active one was stopped, and the other started, as asked for.
+    Restart,
     /// A handover away from an uplink that was bad, which nobody asked for.
     Escape,
     /// An instance was started.
@@ -90,6 +98,21 @@ pub enum MoveKind {
     Exit,
     /// A port's device was taken out of service.
     Quarantine,
+}
+
+impl MoveKind {
+    /// After it another instance serves than before.
+    pub fn begins_term(self) -> bool {
+        match self {
+            Self::Activate
+            | Self::Promote
+            | Self::Reconnect
+            | Self::Failover
+            | Self::Escape
+            | Self::Restart => true,
+            Self::Start | Self::Exit | Self::Quarantine => false,
+        }
+    }
 }
 
 /// How it ended.

@@ -72,6 +72,9 @@ pub struct StatusReport {
     pub active: Option<InstanceId>,
     /// There is a standby, warm, with every device mapped: a promote or a failover would succeed.
     pub spare: bool,
+    /// By configuration there is one instance at a time, and no standby.
+    #[serde(default)]
+    pub alone: bool,
     /// Automatic failover is switched off.
     #[serde(default)]
     pub pinned: bool,

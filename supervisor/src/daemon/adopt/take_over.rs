@@ -111,8 +111,12 @@ impl Daemon {
         self.incoming = None;
     }
 
-    /// The NIC is left alone when it delivers to the owner already.
+    /// The NIC is left alone when it delivers to the owner already. Where the one device is open only
+    /// the instances know: they are asked when the NIC is steered.
     fn know_steering(&mut self) {
+        if self.config.moves_uplink() {
+            return;
+        }
         let current = self.steering.current().ok().flatten();
         let delivers = InstanceId::BOTH
             .into_iter()

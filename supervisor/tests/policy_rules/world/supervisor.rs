@@ -11,7 +11,11 @@ impl World {
     /// What it knew is gone, what it had not heard is never heard, and nobody is told anything.
     pub(crate) fn kill_supervisor(&mut self) {
         self.supervised = false;
-        self.state = State::new(Limits::default());
+        self.state = match self.alone {
+            true => State::alone(Limits::default()),
+            false => State::new(Limits::default()),
+        };
+        self.moving = None;
         self.timers.clear();
         self.links_told = Default::default();
         self.vault.clear();
@@ -31,7 +35,7 @@ impl World {
         for id in InstanceId::BOTH {
             self.lose_lifeline(id);
         }
-        if let Some(id) = self.nic {
+        if let Some(id) = self.nic.filter(|_| !self.moves_uplink) {
             self.happen(Event::Delivers(id));
         }
         self.ports.clear();

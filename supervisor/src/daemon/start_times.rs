@@ -1,0 +1,110 @@
+//! What of an instance's start took how long, as the supervisor and the instance see it.
+
+use super::Daemon;
+use super::process::Process;
+use crate::control::protocol::Phase;
+use crate::policy::Life;
+use std::time::{Duration, Instant};
+use vhost_transfer::InstanceId;
+use vhost_transfer::message::{self, FirstPacket};
+
+/// When what happened to a process that starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StartTimes {
+    /// How long the hook before it took.
+    hook: Option<Duration>,
+    spawned: Instant,
+    greeted: Option<Instant>,
+    /// Until it has a role for the first time.
+    warm: Option<Instant>,
+}
+
+impl StartTimes {
+    /// Its process is there from now on.
+    pub(super) fn spawned(hook: Option<Duration>) -> Self {
+        Self {
+            hook,
+            spawned: Instant::now(),
+            greeted: None,
+            warm: None,
+        }
+    }
+
+    pub(super) fn greeted(&mut self) {
+        self.greeted.get_or_insert_with(Instant::now);
+    }
+
+    /// What the supervisor has seen, and behind it what the instance tells of itself.
+    fn phases(&self, told: &[message::Phase]) -> Vec<Phase> {
+        let hook = self.hook.unwrap_or_default();
+        let exec = self.greeted.unwrap_or(self.spawned) - self.spawned;
+        let of_hook = self
+            .hook
+            .map(|took| phase("pre-start hook", Duration::ZERO, took));
+        let of_exec = phase("exec", hook, exec);
+        let from_setup = micros(hook + exec);
+        let of_instance = told.iter().map(|told| Phase {
+            name: told.name.clone(),
+            us: told.us,
+            at_us: told.at_us.map(|at| at.saturating_add(from_setup)),
+        });
+        let of_us = of_hook.into_iter().chain([of_exec]);
+        of_us.chain(of_instance).collect()
+    }
+
+    fn so_far(&self) -> Duration {
+        self.hook.unwrap_or_default() + self.spawned.elapsed()
+    }
+}
+
+pub(super) fn phase(name: &str, at: Duration, took: Duration) -> Phase {
+    Phase {
+        name: name.to_owned(),
+        us: micros(took),
+        at_us: Some(micros(at)),
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Daemon {
+    /// The phases until `id` was warm, which it has just said, and how long all of them took, µs.
+    pub(super) fn note_warm(&mut self, id: InstanceId, told: &[message::Phase]) -> u64 {
+        let Some(process) = self.process(id) else {
+            return 0;
+        };
+        let Some(times) = &mut process.start_times else {
+            return 0;
+        };
+        times.warm = Some(Instant::now());
+        process.phases = times.phases(told);
+        micros(times.so_far())
+    }
+
+    /// The last phase of a start: mapping devices, until there is a role.
+    pub(super) fn note_first_role(&mut self, id: InstanceId) {
+        let has_role = matches!(self.policy.instance(id).life, Life::Active | Life::Standby);
+        let process = self.process(id).filter(|_| has_role);
+        let times = process.and_then(|process: &mut Process| process.start_times.as_mut());
+        let Some((times, warm)) = times.and_then(|times| {
+            let warm = times.warm.take()?;
+            Some((*times, warm))
+        }) else {
+            return;
+        };
+        let took = warm.elapsed();
+        let mapping = phase("devices and role", times.so_far() - took, took);
+        if let Some(process) = self.process(id) {
+            process.phases.push(mapping.clone());
+        }
+        self.history.add_to_start(id, mapping);
+    }
+
+    pub(super) fn hear_first_packet(&mut self, id: InstanceId, first: FirstPacket) {
+        if self.policy.active() == Some(id) {
+            self.history.first_packet(first.term.0, first.after_us);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Steering where both instances have the same device: it is closed in the one, and opened in the
+//! other.
+
+use super::{Daemon, Due};
+use crate::policy::{Event, Life};
+use std::time::{Duration, Instant};
+use vhost_transfer::InstanceId;
+use vhost_transfer::message::{Phase, ToInstance, UplinkOpened};
+
+/// How long both steps together may take: an instance tries for a while, and a driver takes its time.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Where the device is, and where it is going.
+#[derive(Debug, Default)]
+pub(super) struct UplinkPlace {
+    /// Who has it open, when that is known.
+    at: Option<InstanceId>,
+    moving: Option<UplinkMove>,
+    /// What took how long when it was moved last, µs from the begin of the move on.
+    pub(super) phases: Vec<Phase>,
+}
+
+#[derive(Debug)]
+struct UplinkMove {
+    to: InstanceId,
+    step: Step,
+    began: Instant,
+    step_began: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Closing,
+    Opening,
+}
+
+impl UplinkPlace {
+    /// Who has it open.
+    pub(super) fn at(&self) -> Option<InstanceId> {
+        self.at
+    }
+
+    fn is_at(&self, to: InstanceId, step: Step) -> bool {
+        let moving = self.moving.as_ref();
+        moving.is_some_and(|moving| moving.to == to && moving.step == step)
+    }
+}
+
+impl Daemon {
+    /// Begins to move the device to `to`. [`Event::Steered`] tells how it ended, in any case.
+    pub(super) fn move_uplink(&mut self, to: InstanceId) {
+        let now = Instant::now();
+        self.uplink_place.at = None;
+        self.uplink_place.phases.clear();
+        self.uplink_place.moving = Some(UplinkMove {
+            to,
+            step: Step::Closing,
+            began: now,
+            step_began: now,
+        });
+        self.timers.start(Due::UplinkMove, now, LIMIT);
+        if self.may_have_uplink(to.other()) {
+            self.send(to.other(), &ToInstance::CloseUplink);
+        } else {
+            self.open_uplink();
+        }
+    }
+
+    /// One that only starts has opened nothing, and does not listen yet.
+    fn may_have_uplink(&self, id: InstanceId) -> bool {
+        match self.policy.instance(id).life {
+            Life::Absent | Life::Spawned | Life::Greeted | Life::Leaving => false,
+            Life::Warm
+            | Life::Activating
+            | Life::Active
+            | Life::Releasing
+            | Life::Arming
+            | Life::Standby
+            | Life::Disarming => true,
+        }
+    }
+
+    pub(super) fn hear_uplink_closed(&mut self, id: InstanceId) {
+        if self.uplink_place.at == Some(id) {
+            self.uplink_place.at = None;
+        }
+        if self.uplink_place.is_at(id.other(), Step::Closing) {
+            self.end_step("uplink close");
+            self.open_uplink();
+        }
+    }
+
+    fn open_uplink(&mut self) {
+        if let Some(moving) = &mut self.uplink_place.moving {
+            moving.step = Step::Opening;
+            moving.step_began = Instant::now();
+            let to = moving.to;
+            self.send(to, &ToInstance::OpenUplink);
+        }
+    }
+
+    /// Also by itself: after a death nobody has to tell it to.
+    pub(super) fn hear_uplink_opened(&mut self, id: InstanceId, opened: UplinkOpened) {
+        if opened.trouble.is_none() {
+            self.uplink_place.at = Some(id);
+        }
+        if !self.uplink_place.is_at(id, Step::Opening) {
+            return;
+        }
+        self.end_step("uplink open");
+        self.note_opening(&opened);
+        self.end_uplink_move(opened.trouble.map_or(Ok(()), Err));
+    }
+
+    /// `id` has ended: what it had open is closed, and it opens nothing.
+    pub(super) fn forget_uplink_of(&mut self, id: InstanceId) {
+        if self.uplink_place.at == Some(id) {
+            self.uplink_place.at = None;
+        }
+        if self.uplink_place.is_at(id.other(), Step::Closing) {
+            self.open_uplink();
+        } else if self.uplink_place.is_at(id, Step::Opening) || self.uplink_place.is_at(id, Step::Closing) {
+            self.end_uplink_move(Err(format!("{id} has ended")));
+        }
+    }
+
+    pub(super) fn uplink_move_timed_out(&mut self) {
+        if let Some(moving) = &self.uplink_place.moving {
+            let reason = match moving.step {
+                Step::Closing => format!("{} did not close the uplink", moving.to.other()),
+                Step::Opening => format!("{} did not open the uplink", moving.to),
+            };
+            self.end_uplink_move(Err(format!("{reason} within {LIMIT:?}")));
+        }
+    }
+
+    fn end_uplink_move(&mut self, outcome: Result<(), String>) {
+        self.uplink_place.moving = None;
+        self.timers.stop(Due::UplinkMove);
+        self.happen(Event::Steered(outcome));
+    }
+
+    fn end_step(&mut self, name: &str) {
+        let Some(moving) = &self.uplink_place.moving else {
+            return;
+        };
+        let us = |from: Instant, until: Instant| (until - from).as_micros() as u64;
+        self.uplink_place.phases.push(Phase {
+            name: name.to_owned(),
+            us: us(moving.step_began, Instant::now()),
+            at_us: Some(us(moving.began, moving.step_began)),
+        });
+    }
+
+    /// What the instance tells of the opening lies inside of it.
+    fn note_opening(&mut self, opened: &UplinkOpened) {
+        let begin = self.uplink_place.phases.last().and_then(|phase| phase.at_us);
+        for phase in &opened.phases {
+            let at_us = phase.at_us.map(|at| at + begin.unwrap_or(0));
+            let phase = Phase {
+                at_us,
+                ..phase.clone()
+            };
+            self.uplink_place.phases.push(phase);
+        }
+    }
+
+    fn send(&mut self, id: InstanceId, message: &ToInstance) {
+        let outcome = match self.process(id) {
+            Some(process) => process.lifeline.send(message, &[]),
+            None => return,
+        };
+        if let Err(error) = outcome {
+            self.events.push_back(Event::Broken(id, error.to_string()));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Both instances have the same device: a handover closes it in the one and opens it in the other, and
+//! guests' packets wait for it in their own rings.
+
+mod support;
+
+use support::{PATIENCE, measured, three_flows, wait, wait_until_all_receive};
+use vswsup_tests::emulator::{FlowReport, FlowSpec, Report};
+use vswsup_tests::rig::{OneDevice, Rig, RigConfig};
+
+const PROMOTES: usize = 6;
+const KILLS: usize = 4;
+/// A guest's ring holds what it sends at this rate for 100 ms.
+const RATE: u32 = 2_000;
+/// Packets that a dying lane has in hand.
+const BURST: u64 = 32;
+
+fn slow(name: &str, from: &str, to: &str) -> FlowSpec {
+    FlowSpec::steady(name, from, to, RATE, 64)
+}
+
+fn config() -> RigConfig {
+    RigConfig {
+        one_device: Some(OneDevice::Software),
+        faults: true,
+        more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
+        ..RigConfig::guests(2)
+    }
+}
+
+/// What comes from the wire while nobody has the device is lost; nothing else is.
+fn assert_only_the_wire_loses(flow: &FlowReport) {
+    let none = (
+        flow.doubled,
+        flow.reordered,
+        flow.corrupted,
+        flow.disconnects,
+    );
+    assert_eq!(none, (0, 0, 0, 0), "{flow}");
+    assert!(flow.received > 0, "{flow}");
+    if flow.name != "uplink to VM" {
+        assert_eq!(flow.lost, 0, "{flow}");
+    }
+}
+
+#[test]
+fn promotes_lose_nothing_of_the_guests() {
+    let report = measured(promotes);
+    report.flows.iter().for_each(assert_only_the_wire_loses);
+}
+
+fn promotes() -> Report {
+    let rig = Rig::start(&config()).unwrap();
+    let running = three_flows(&rig, slow);
+    for promote in 1..=PROMOTES {
+        let outcome = rig.supervisor().command(&["promote", "--json"]).unwrap();
+        let log = rig.supervisor().log();
+        assert!(
+            outcome.status.success(),
+            "promote {promote}: {outcome:?}\n{log}"
+        );
+        let to = outcome.json().unwrap()["to"].clone();
+        let status = rig.supervisor().status().unwrap();
+        assert_eq!(status["active"], to);
+        assert_eq!(status["steering"]["backend"], "restart");
+        assert_eq!(status["steering"]["current"], to, "{status}");
+        wait_until_all_receive(&rig, &running);
+        rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+    }
+    assert_blame_tells_of_the_uplink(&rig);
+    running.stop().unwrap()
+}
+
+/// The device is not open in two instances, nor in none, and what took how long is told.
+fn assert_blame_tells_of_the_uplink(rig: &Rig) {
+    let outcome = rig.supervisor().command(&["blame", "--json"]).unwrap();
+    let timelines = outcome.json().unwrap();
+    let timelines = timelines.as_array().unwrap();
+    let last = timelines.last().unwrap();
+    assert!(
+        last["what"].as_str().unwrap().starts_with("promote from"),
+        "{last}"
+    );
+    let phases = last["phases"].as_array().unwrap();
+    for name in [
+        "prepare",
+        "steer",
+        "uplink close",
+        "uplink open",
+        "uplink start",
+    ] {
+        let phase = phases.iter().find(|phase| phase["name"] == name);
+        let phase = phase.unwrap_or_else(|| panic!("no {name} in {last}"));
+        assert!(phase["at_us"].is_u64(), "{phase}");
+    }
+}
+
+#[test]
+fn a_standby_that_cannot_open_the_device_gives_it_back() {
+    let report = measured(|| {
+        let rig = Rig::start(&config()).unwrap();
+        let supervisor = rig.supervisor();
+        let running = three_flows(&rig, slow);
+        rig.set_faults("b open refuse\n").unwrap();
+        let outcome = supervisor.command(&["promote"]).unwrap();
+        assert_eq!(
+            outcome.status.code(),
+            Some(1),
+            "{outcome:?}\n{}",
+            supervisor.log()
+        );
+        assert!(outcome.stderr.contains("b refuses to open"), "{outcome:?}");
+        assert_eq!(supervisor.status().unwrap()["active"], "a");
+        wait_until_all_receive(&rig, &running);
+        rig.set_faults("").unwrap();
+        supervisor.wait_for_spare(PATIENCE).unwrap();
+        let outcome = supervisor.command(&["promote"]).unwrap();
+        assert!(
+            outcome.status.success(),
+            "{outcome:?}\n{}",
+            supervisor.log()
+        );
+        wait_until_all_receive(&rig, &running);
+        running.stop().unwrap()
+    });
+    report.flows.iter().for_each(assert_only_the_wire_loses);
+}
+
+#[test]
+fn a_standby_that_dies_while_it_opens_the_device_is_replaced() {
+    let report = measured(|| {
+        let rig = Rig::start(&config()).unwrap();
+        let supervisor = rig.supervisor();
+        let running = three_flows(&rig, slow);
+        rig.set_faults("b open die\n").unwrap();
+        let outcome = supervisor.command(&["promote"]).unwrap();
+        assert_eq!(
+            outcome.status.code(),
+            Some(1),
+            "{outcome:?}\n{}",
+            supervisor.log()
+        );
+        assert_eq!(supervisor.status().unwrap()["active"], "a");
+        rig.set_faults("").unwrap();
+        wait_until_all_receive(&rig, &running);
+        supervisor.wait_for_spare(PATIENCE).unwrap();
+        running.stop().unwrap()
+    });
+    report.flows.iter().for_each(assert_only_the_wire_loses);
+}
+
+#[test]
+fn the_successor_of_a_dead_one_opens_the_device() {
+    let report = measured(|| {
+        let rig = Rig::start(&config()).unwrap();
+        let running = three_flows(&rig, slow);
+        for _ in 0..KILLS {
+            let before = rig.operator().serving_process();
+            rig.set_faults("* lane kill\n").unwrap();
+            wait(&rig, "another one serves", || {
+                let now = rig.operator().serving_process();
+                now.is_some() && now != before
+            });
+            wait_until_all_receive(&rig, &running);
+            rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+        }
+        running.stop().unwrap()
+    });
+    for flow in &report.flows {
+        let none = (flow.reordered, flow.corrupted, flow.disconnects);
+        assert_eq!(none, (0, 0, 0), "{flow}");
+        let limit = BURST * KILLS as u64;
+        assert!(flow.doubled <= limit, "{flow}");
+        if flow.name == "VM to VM" {
+            assert!(flow.lost <= limit, "{flow}");
+        }
+    }
+}
+
+/// Also the next supervisor finds out who has the device, and a promote after that moves it.
+#[test]
+fn the_next_supervisor_knows_where_the_device_is() {
+    let report = measured(|| {
+        let mut rig = Rig::start(&config()).unwrap();
+        let running = three_flows(&rig, slow);
+        rig.supervisor_mut().kill().unwrap();
+        rig.supervisor_mut().start_again().unwrap();
+        rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+        let status = rig.supervisor().status().unwrap();
+        assert_eq!(status["steering"]["current"], status["active"], "{status}");
+        let outcome = rig.supervisor().command(&["promote"]).unwrap();
+        assert!(
+            outcome.status.success(),
+            "{outcome:?}\n{}",
+            rig.supervisor().log()
+        );
+        wait_until_all_receive(&rig, &running);
+        running.stop().unwrap()
+    });
+    report.flows.iter().for_each(assert_only_the_wire_loses);
+}
