@@ -14,8 +14,7 @@ fn a_file_that_is_not_populated_is_refused_and_nothing_is_taken() {
     let sparse = hugetlbfs.file("sparse", 16, 8);
     let free = huge_pages::free();
     let error = Eal::init_on_files(&config(Memory::Files), vec![whole, sparse])
-        .err()
-        .expect("half of a file is no memory");
+        .expect_err("half of a file is no memory");
     assert_eq!(
         error.to_string(),
         "memory file 2 has 8 MiB of its 16 MiB populated: populate it before an instance starts"

@@ -76,7 +76,7 @@ impl Hooks {
         let (tell, waker) = (self.tell.clone(), Arc::clone(&self.waker));
         let thread = std::thread::Builder::new().name("hook".into());
         let spawned = thread.spawn(move || {
-            let (outcome, took) = run.to_its_end();
+            let (outcome, took) = run.and_wait();
             let _ = tell.send(Ended {
                 id,
                 hook,

@@ -119,7 +119,9 @@ impl Daemon {
         }
         if self.uplink_place.is_at(id.other(), Step::Closing) {
             self.open_uplink();
-        } else if self.uplink_place.is_at(id, Step::Opening) || self.uplink_place.is_at(id, Step::Closing) {
+        } else if self.uplink_place.is_at(id, Step::Opening)
+            || self.uplink_place.is_at(id, Step::Closing)
+        {
             self.end_uplink_move(Err(format!("{id} has ended")));
         }
     }
@@ -154,7 +156,11 @@ impl Daemon {
 
     /// What the instance tells of the opening lies inside of it.
     fn note_opening(&mut self, opened: &UplinkOpened) {
-        let begin = self.uplink_place.phases.last().and_then(|phase| phase.at_us);
+        let begin = self
+            .uplink_place
+            .phases
+            .last()
+            .and_then(|phase| phase.at_us);
         for phase in &opened.phases {
             let at_us = phase.at_us.map(|at| at + begin.unwrap_or(0));
             let phase = Phase {

@@ -157,12 +157,13 @@ fn check_ours(path: &Path, metadata: &Metadata) -> Result<(), Error> {
 
 /// Of two supervisors with the same file the second one does not start.
 fn lock(path: &Path, file: File) -> Result<Flock<File>, Error> {
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => Error::InUse(path.to_owned()),
-        errno => Error::Io {
-            path: path.to_owned(),
-            error: errno.into(),
-        },
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        let path = path.to_owned();
+        if errno == Errno::EWOULDBLOCK {
+            return Error::InUse(path);
+        }
+        let error = errno.into();
+        Error::Io { path, error }
     })
 }
 
@@ -183,12 +184,12 @@ fn take_pages(path: &Path, file: &File, wanted: &MemoryFile, state: State) -> Re
             outcome
         }
     };
-    outcome.map_err(|errno| match errno {
-        Errno::ENOSPC | Errno::ENOMEM => no_pages(path, file, wanted, state),
-        errno => Error::Io {
-            path: path.to_owned(),
-            error: errno.into(),
-        },
+    outcome.map_err(|errno| {
+        if [Errno::ENOSPC, Errno::ENOMEM].contains(&errno) {
+            return no_pages(path, file, wanted, state);
+        }
+        let (path, error) = (path.to_owned(), errno.into());
+        Error::Io { path, error }
     })
 }
 

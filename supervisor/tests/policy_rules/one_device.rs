@@ -18,7 +18,7 @@ fn well(mut world: World) -> World {
 fn run_but_for_the_uplink(world: &mut World) {
     for _ in 0..2000 {
         let progress = world.progress();
-        let next = progress.iter().find(|next| **next != Move::MoveUplink);
+        let next = progress.iter().find(|next| **next != Move::OpenUplink);
         let Some(&next) = next else { return };
         world.make(next);
     }

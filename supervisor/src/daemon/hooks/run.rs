@@ -46,7 +46,7 @@ impl Run {
 
     /// Runs it; what it says goes where the supervisor's own words go. At the limit it is killed,
     /// and what it leaves behind is killed in any case.
-    pub(super) fn to_its_end(mut self) -> (Result<(), String>, Duration) {
+    pub(super) fn and_wait(mut self) -> (Result<(), String>, Duration) {
         let began = Instant::now();
         let outcome = self
             .start()
@@ -104,8 +104,7 @@ mod tests {
         let command = ["/bin/sh", "-c", script].map(str::to_owned);
         let run = Run::of(&command, limit).unwrap();
         let reason = Some("killed by signal 9".to_owned());
-        run.about(InstanceId::B, Hook::PostStop, reason)
-            .to_its_end()
+        run.about(InstanceId::B, Hook::PostStop, reason).and_wait()
     }
 
     const LONG: Duration = Duration::from_secs(20);
@@ -122,7 +121,7 @@ mod tests {
     fn a_failure_and_a_program_that_is_not_there_are_told() {
         assert_eq!(run("exit 3", LONG).0, Err("failed: exit status: 3".into()));
         let missing = Run::of(&["/nowhere/at/all".to_owned()], LONG).unwrap();
-        let text = missing.to_its_end().0.unwrap_err();
+        let text = missing.and_wait().0.unwrap_err();
         assert!(text.starts_with("cannot be run: "), "{text}");
     }
 

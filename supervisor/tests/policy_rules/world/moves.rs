@@ -12,7 +12,7 @@ pub(crate) enum Move {
     Hear(InstanceId),
     WarmUp(InstanceId),
     RunLanes(InstanceId),
-    MoveUplink,
+    OpenUplink,
     TellOfLanes(InstanceId),
     Change(InstanceId, u16),
     Read(InstanceId, u16),
@@ -53,7 +53,7 @@ impl World {
             .into_iter()
             .flat_map(|id| self.progress_of(id));
         let of_supervisor = (!self.supervised).then_some(Move::StartSupervisor);
-        let of_uplink = self.moving.map(|_| Move::MoveUplink);
+        let of_uplink = self.moving.map(|_| Move::OpenUplink);
         let of_both = of_supervisor.into_iter().chain(of_uplink);
         of_instances.chain(of_both).collect()
     }
@@ -224,7 +224,7 @@ impl World {
             Move::Hear(id) => self.hear(id),
             Move::WarmUp(id) => self.warm_up(id),
             Move::RunLanes(id) => self.step_lanes(id),
-            Move::MoveUplink => self.move_uplink(),
+            Move::OpenUplink => self.move_uplink(),
             Move::TellOfLanes(id) => self.model(id).tell_of_lanes(),
             Move::Change(id, number) => self.change(id, number),
             Move::Read(id, number) => self.read(id, port(number)),
