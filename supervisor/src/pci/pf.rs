@@ -61,10 +61,14 @@ impl<'s> Pf<'s> {
         total.filter(|&total| total > 0)
     }
 
-    /// How many VFs it has.
+    /// How many VFs it has. They are counted, because `sriov_numvfs` cannot be read while somebody is
+    /// removing VFs and the kernel waits for a process that has one of them open
+    /// (`sriov_numvfs_show`, Linux `drivers/pci/iov.c`): that would be until the instance ends, for
+    /// which the supervisor is needed.
     pub(crate) fn vfs(&self) -> u16 {
-        let number = self.sysfs.number(&self.device("sriov_numvfs"));
-        number.unwrap_or(0)
+        let files = self.sysfs.names(&self.device(""));
+        let vfs = files.iter().filter(|name| name.starts_with("virtfn"));
+        u16::try_from(vfs.count()).unwrap_or(u16::MAX)
     }
 
     /// The address of one of its VFs.
