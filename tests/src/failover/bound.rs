@@ -19,8 +19,9 @@ pub struct Bound {
     pub promotes: u64,
     /// Packets from the NIC that it may have delivered to both instances when it was steered.
     pub twins: u64,
-    /// Packets that a NIC may have taken from an owner and not sent yet when that dies: it loses them, or
-    /// sends them late. The software NIC sends before it returns.
+    /// Packets that a NIC may have taken from an owner and not sent yet when that dies, or lets go without
+    /// having been told: it loses those of the dead, or sends them late. The software NIC sends before it
+    /// returns.
     pub in_nic: u64,
 }
 
@@ -96,7 +97,7 @@ impl Bound {
     fn late(&self, path: Path) -> u64 {
         match path {
             Path::Guests | Path::FromUplink => 0,
-            Path::ToUplink => self.owners * self.in_nic,
+            Path::ToUplink => self.in_nic,
         }
     }
 

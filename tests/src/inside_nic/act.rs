@@ -52,7 +52,10 @@ fn promote(stage: &mut Stage, nic: Nic) -> Result<Done> {
     })?;
     let steering = report.as_ref().map_or(0, steering_us);
     Ok(Done {
-        bound: Bound::promote(nic.twins(observed.rate, steering)),
+        bound: Bound {
+            in_nic: nic.transmit_queue(),
+            ..Bound::promote(nic.twins(observed.rate, steering))
+        },
         observed,
         freeze_us: report.and_then(|report| report.freeze_us),
     })
