@@ -153,14 +153,17 @@ fn the_next_supervisor_finds_the_side_touches_nothing_and_gives_back_the_rights(
 #[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
 fn a_driver_that_refuses_one_of_the_two_leaves_the_old_side_in_use() {
     with_nic(|nic| {
-        let mut steering = open(BY_ADDRESS);
-        steer(steering.as_mut(), Side::A);
-        for vf in [1, 0] {
-            nic.set("refuse_vf", vf);
-            fails_and_changes_nothing(steering.as_mut(), Side::B, "Input/output error");
+        for config in ALL {
+            let mut steering = open(config);
+            steer(steering.as_mut(), Side::A);
+            for vf in [1, 0] {
+                nic.set("refuse_vf", vf);
+                fails_and_changes_nothing(steering.as_mut(), Side::B, "Input/output error");
+            }
+            nic.all_is_well();
+            steer(steering.as_mut(), Side::B);
+            steering.close().expect("close");
         }
-        nic.all_is_well();
-        steer(steering.as_mut(), Side::B);
     });
 }
 
