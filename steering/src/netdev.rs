@@ -88,6 +88,20 @@ impl Netdev {
         }
     }
 
+    /// Looks a device up, whether it is up or not; `None` if there is none.
+    pub(crate) fn existing(
+        netlink: &Netlink,
+        key: &'static str,
+        name: &str,
+    ) -> Result<Option<Self>, NetdevError> {
+        let link = netlink.link_by_name(name).map_err(NetdevError::unknown)?;
+        Ok(link.map(|link| Self {
+            key,
+            name: link.name,
+            index: link.index,
+        }))
+    }
+
     /// Refuses one device in two places.
     pub(crate) fn must_differ(&self, other: &Self) -> Result<(), NetdevError> {
         if self.index != other.index {

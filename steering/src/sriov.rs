@@ -15,17 +15,20 @@ pub(crate) use config::SriovConfig;
 pub use config::{SriovMacConfig, SriovVlanConfig, Vlan};
 pub use error::{Doing as SriovDoing, SriovError};
 
-use std::io;
 use std::time::Duration;
+use std::{fs, io};
 
-use self::by::{By, Reading, has};
+use self::by::{By, Reading, as_new, back_to};
 use crate::netdev::{Netdev, NetdevError};
 use crate::netlink::Netlink;
-use crate::netlink::vf::{Pf, Vf, VfSetting};
+use crate::netlink::vf::{Pf, Statistics, Vf, VfSetting};
 use crate::{Contract, Side, Steering, SteeringError};
 
 /// The key of the PF in the configuration.
 const KEY: &str = "pf";
+/// Drivers that reset a VF whose address or VLAN is set. Source: Linux
+/// `drivers/net/ethernet/intel/i40e/i40e_virtchnl_pf.c`, `ice/ice_sriov.c`.
+const RESETTING: [&str; 2] = ["i40e", "ice"];
 
 /// A PF and two of its VFs.
 #[derive(Debug)]
@@ -47,6 +50,7 @@ impl Sriov {
         refuse_same(&config)?;
         let netlink = Netlink::open().map_err(NetdevError::unknown)?;
         Netdev::find(&netlink, KEY, &config.pf)?;
+        refuse_resetting(&config.pf, driver(&config.pf).as_deref())?;
         let mut steering = Self {
             netlink,
             pf: config.pf,
@@ -57,10 +61,26 @@ impl Sriov {
             last: None,
         };
         let vfs = steering.look()?;
+        steering.refuse_stacked(&vfs)?;
         steering.last = steering.by.read(&vfs).side();
-        steering.found = (!steering.by.is_ours(&vfs)).then_some(vfs);
-        steering.set(SriovDoing::SetRights, &steering.rights(&vfs))?;
-        Ok(steering)
+        steering.found = found(steering.by, &vfs);
+        let outcome = steering.set(SriovDoing::SetRights, &steering.rights(&vfs));
+        if outcome.is_err() {
+            // The error that is told is the first.
+            let _ = steering.restore(Some(&vfs));
+        }
+        outcome.map(|()| steering)
+    }
+
+    /// Nothing else tells the kernel to put such a VLAN back.
+    fn refuse_stacked(&self, vfs: &[Vf; 2]) -> Result<(), SriovError> {
+        match vfs.iter().find(|vf| vf.is_8021ad) {
+            None => Ok(()),
+            Some(vf) => Err(SriovError::Stacked {
+                pf: self.pf.clone(),
+                vf: vf.number,
+            }),
+        }
     }
 
     fn vf(&self, side: Side) -> u32 {
@@ -72,14 +92,20 @@ impl Sriov {
 
     /// Both VFs as they are, of a PF that is up.
     fn look(&self) -> Result<[Vf; 2], SriovError> {
-        let pf = self.netlink.pf(&self.pf);
+        let pf = self.look_at_pf(Statistics::Skip)?;
+        if pf.up {
+            return Ok([self.find(&pf, Side::A)?, self.find(&pf, Side::B)?]);
+        }
+        let (key, name) = (KEY, self.pf.clone());
+        Err(NetdevError::Down { key, name }.into())
+    }
+
+    /// The PF, up or not, with all its VFs.
+    fn look_at_pf(&self, statistics: Statistics) -> Result<Pf, SriovError> {
+        let pf = self.netlink.pf(&self.pf, statistics);
         let pf = pf.map_err(self.failed(SriovDoing::ReadVfs))?;
         let (key, name) = (KEY, self.pf.clone());
-        match pf {
-            None => Err(NetdevError::Missing { key, name }.into()),
-            Some(pf) if !pf.up => Err(NetdevError::Down { key, name }.into()),
-            Some(pf) => Ok([self.find(&pf, Side::A)?, self.find(&pf, Side::B)?]),
-        }
+        pf.ok_or_else(|| NetdevError::Missing { key, name }.into())
     }
 
     fn find(&self, pf: &Pf, side: Side) -> Result<Vf, SriovError> {
@@ -114,9 +140,10 @@ impl Sriov {
         vfs.iter().flat_map(of).collect()
     }
 
+    /// The rights come after the move: there is a driver that resets a VF whose trust it changes.
     fn move_to(&self, to: Side, vfs: &[Vf; 2]) -> Result<(), SriovError> {
-        self.set(SriovDoing::SetRights, &self.rights(vfs))?;
         self.set(SriovDoing::Move, &self.by.settings(to, vfs))?;
+        self.set(SriovDoing::SetRights, &self.rights(vfs))?;
         if self.by.read(&self.look()?).side() == Some(to) {
             return Ok(());
         }
@@ -143,33 +170,62 @@ impl Sriov {
         }
     }
 
-    /// What `open` found. After an earlier process, the rights that drivers give new VFs; what is
-    /// delivered where stays.
-    fn all_found(&self, now: &Vf, side: Side) -> Vec<VfSetting> {
-        let found = match (&self.found, side) {
+    /// Sets those VFs that there are as they were, the one that was in use first. Where nobody knows that
+    /// any more, they get the rights that drivers give new VFs; what is delivered where stays.
+    fn restore(&self, were: Option<&[Vf; 2]>) -> Result<(), SriovError> {
+        let pf = self.look_at_pf(Statistics::Skip)?;
+        let in_use = were.and_then(|vfs| self.by.read(vfs).side());
+        let first = in_use.unwrap_or(Side::A);
+        let mut result = Ok(());
+        for side in [first, first.other()] {
+            result = result.and(self.restore_side(side, &pf, were));
+        }
+        result
+    }
+
+    fn restore_side(&self, side: Side, pf: &Pf, were: Option<&[Vf; 2]>) -> Result<(), SriovError> {
+        let now = match self.find(pf, side) {
+            Err(SriovError::NoVf { .. }) => return Ok(()),
+            found => found?,
+        };
+        let was = match (were, side) {
             (Some([a, _]), Side::A) => *a,
             (Some([_, b]), Side::B) => *b,
-            (None, Side::A | Side::B) => Vf {
-                spoof_check: true,
-                trusted: false,
-                ..*now
-            },
+            (None, Side::A | Side::B) => as_new(&now),
         };
-        let all = [
-            VfSetting::Vlan(found.vlan),
-            VfSetting::Mac(found.mac),
-            VfSetting::SpoofCheck(found.spoof_check),
-            VfSetting::Trust(found.trusted),
-            VfSetting::Link(found.link),
-        ];
-        all.into_iter()
-            .filter(|setting| !has(now, *setting))
-            .collect()
+        let mut result = Ok(());
+        for setting in back_to(&was, &now) {
+            result = result.and(self.give_back(now.number, setting));
+        }
+        result
     }
 
     fn failed(&self, doing: SriovDoing) -> impl FnOnce(io::Error) -> SriovError + use<> {
         let pf = self.pf.clone();
         move |source| SriovError::Failed { doing, pf, source }
+    }
+}
+
+/// What is to be given back. `None`: an earlier process has moved the VFs. One that died before it did has
+/// switched spoof checking off.
+fn found(by: By, vfs: &[Vf; 2]) -> Option<[Vf; 2]> {
+    let before = |vf: Vf| if vf.spoof_check { vf } else { as_new(&vf) };
+    (!by.has_moved(vfs)).then(|| vfs.map(before))
+}
+
+/// The name of a PF's driver, if sysfs tells.
+fn driver(pf: &str) -> Option<String> {
+    let link = fs::read_link(format!("/sys/class/net/{pf}/device/driver")).ok()?;
+    Some(link.file_name()?.to_str()?.to_owned())
+}
+
+fn refuse_resetting(pf: &str, driver: Option<&str>) -> Result<(), SriovError> {
+    match driver.filter(|driver| RESETTING.contains(driver)) {
+        None => Ok(()),
+        Some(driver) => Err(SriovError::Resets {
+            pf: pf.to_owned(),
+            driver: driver.to_owned(),
+        }),
     }
 }
 
@@ -203,11 +259,9 @@ impl Steering for Sriov {
         let outcome = self.move_to(to, &vfs);
         if outcome.is_ok() {
             self.last = Some(to);
-        } else if let Some(before) = self.by.read(&vfs).side()
-            && let Ok(now) = self.look()
-        {
+        } else {
             // The error that is told is the first.
-            let _ = self.set(SriovDoing::Move, &self.by.settings(before, &now));
+            let _ = self.restore(Some(&vfs));
         }
         Ok(outcome?)
     }
@@ -223,19 +277,28 @@ impl Steering for Sriov {
 
     /// A driver that does not count shows zero.
     fn delivered(&self, to: Side) -> Option<u64> {
-        let pf = self.netlink.pf(&self.pf).ok()??;
+        let pf = self.look_at_pf(Statistics::Read).ok()?;
         let received = self.find(&pf, to).ok()?.received;
         (received > 0).then_some(received)
     }
 
     fn close(self: Box<Self>) -> Result<(), SteeringError> {
-        let mut result = Ok(());
-        let now = self.look()?;
-        for (vf, side) in now.iter().zip(Side::BOTH) {
-            for setting in self.all_found(vf, side) {
-                result = result.and(self.give_back(vf.number, setting));
-            }
+        Ok(self.restore(self.found.as_ref())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_that_reset_a_vf_are_refused_and_others_are_not() {
+        for driver in RESETTING {
+            let error = refuse_resetting("eth0", Some(driver)).expect_err(driver);
+            assert!(error.to_string().contains(driver), "{error}");
         }
-        Ok(result?)
+        for driver in [None, Some("igb"), Some("ixgbe"), Some("iavf")] {
+            assert!(refuse_resetting("eth0", driver).is_ok(), "{driver:?}");
+        }
     }
 }

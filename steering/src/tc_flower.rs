@@ -51,7 +51,7 @@ impl TcFlower {
         };
         let devices = steering.devices()?;
         steering.last = steering.sides(&devices)?.in_use();
-        steering.install(&devices)?;
+        steering.install(&devices.uplink)?;
         Ok(steering)
     }
 
@@ -79,67 +79,85 @@ impl TcFlower {
         })
     }
 
-    /// What this call puts goes again if it fails.
-    fn install(&self, devices: &Devices) -> Result<(), TcFlowerError> {
+    /// Both sides must be there. What this call puts goes again if it fails.
+    fn install(&self, uplink: &Netdev) -> Result<(), TcFlowerError> {
+        let port = |side| self.names.port(&self.netlink, side);
         let mut put = Vec::new();
-        let outcome = Side::BOTH.into_iter().try_for_each(|side| {
-            let rules = self.on(devices.port(side));
-            if rules.find(Role::Wire, &devices.uplink)?.is_none() {
-                put.push(side);
-            }
-            rules.ensure(Role::Wire, &devices.uplink)
-        });
+        let outcome = [port(Side::A)?, port(Side::B)?]
+            .iter()
+            .try_for_each(|port| {
+                let rules = self.on(port);
+                if rules.find(Role::Wire, Some(uplink))?.is_none() {
+                    put.push(port.clone());
+                }
+                rules.ensure(Role::Wire, uplink)
+            });
         if outcome.is_err() {
-            for side in put {
+            for port in put {
                 // The error that is told is the first.
-                let _ = self.on(devices.port(side)).delete_all(&[Role::Wire]);
+                let _ = self.on(&port).delete_all(&[Role::Wire]);
             }
         }
         outcome
     }
 
-    /// Puts the rule of the new side. For `a` it lies below that of `b`, which is then removed.
+    /// Puts the rule of the new side. For `a` it lies below that of `b`, which is then removed. The
+    /// other side's device may be down, or gone.
     fn move_to(&self, to: Side, devices: &Devices) -> Result<(), TcFlowerError> {
-        let (uplink, port) = (self.on(&devices.uplink), devices.port(to));
-        self.on(port).ensure(Role::Wire, &devices.uplink)?;
-        uplink.ensure(Role::Side(to), port)?;
+        let port = self.names.port(&self.netlink, to)?;
+        let uplink = self.on(&devices.uplink);
+        self.on(&port).ensure(Role::Wire, &devices.uplink)?;
+        uplink.ensure(Role::Side(to), &port)?;
+        let put = uplink.find(Role::Side(to), Some(&port))?;
+        sound(put.as_ref(), &devices.uplink, &port)?;
         match to {
             Side::A => uplink.delete(Role::Side(Side::B))?,
             Side::B => {}
         }
-        let sides = self.sides(devices)?;
-        if sides.in_use() == Some(to) && sides.of(to).is_some_and(|found| found.is_sound) {
+        if self.sides(devices)?.in_use() == Some(to) {
             return Ok(());
         }
         let uplink = devices.uplink.name.clone();
         Err(TcFlowerError::NotMoved { uplink, side: to })
     }
 
-    /// Everything leads where it should.
+    /// Takes back the rule that a failed move put, unless packets have no other any more.
+    fn undo(&self, to: Side, before: &Sides, devices: &Devices) -> Result<(), TcFlowerError> {
+        let other = to.other();
+        let is_only = before.of(other).is_some() && self.sides(devices)?.of(other).is_none();
+        if before.of(to).is_some() || is_only {
+            return Ok(());
+        }
+        self.on(&devices.uplink).delete_all(&[Role::Side(to)])
+    }
+
+    /// Everything leads where it should. What the other side lacks, a move to it mends.
     fn verify(&self, devices: &Devices, sides: &Sides) -> Result<(), TcFlowerError> {
-        for side in Side::BOTH {
-            let port = devices.port(side);
-            let wire = self.on(port).find(Role::Wire, &devices.uplink)?;
-            sound(wire.as_ref(), port, &devices.uplink)?;
-        }
-        match sides.in_use().or(self.last) {
-            Some(side) => sound(sides.of(side), &devices.uplink, devices.port(side)),
-            None => Ok(()),
-        }
+        let Some(side) = sides.in_use().or(self.last) else {
+            return Ok(());
+        };
+        let port = self.names.port(&self.netlink, side)?;
+        let wire = self.on(&port).find(Role::Wire, Some(&devices.uplink))?;
+        sound(wire.as_ref(), &port, &devices.uplink)?;
+        sound(sides.of(side), &devices.uplink, &port)
     }
 
     /// The rule that no packet reaches goes first.
     fn remove_sides(&self) -> Result<(), TcFlowerError> {
-        let uplink = self.names.uplink(&self.netlink)?;
-        self.on(&uplink).delete_all(&Side::BOTH.map(Role::Side))
+        let uplink = self.names.existing_uplink(&self.netlink)?;
+        self.remove(uplink.as_ref(), &Side::BOTH.map(Role::Side))
     }
 
-    /// A representor that is gone has no rules.
     fn remove_wire(&self, side: Side) -> Result<(), TcFlowerError> {
-        match self.names.port(&self.netlink, side) {
-            Ok(port) => self.on(&port).delete_all(&[Role::Wire]),
-            Err(NetdevError::Missing { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+        let port = self.names.existing_port(&self.netlink, side)?;
+        self.remove(port.as_ref(), &[Role::Wire])
+    }
+
+    /// A device that is gone has no rules.
+    fn remove(&self, device: Option<&Netdev>, roles: &[Role]) -> Result<(), TcFlowerError> {
+        match device {
+            Some(device) => self.on(device).delete_all(roles),
+            None => Ok(()),
         }
     }
 }
@@ -194,9 +212,9 @@ impl Steering for TcFlower {
         let outcome = self.move_to(to, &devices);
         if outcome.is_ok() {
             self.last = Some(to);
-        } else if before.of(to).is_none() {
+        } else {
             // The error that is told is the first.
-            let _ = self.on(&devices.uplink).delete(Role::Side(to));
+            let _ = self.undo(to, &before, &devices);
         }
         Ok(outcome?)
     }
@@ -210,7 +228,7 @@ impl Steering for TcFlower {
 
     fn delivered(&self, to: Side) -> Option<u64> {
         let devices = self.devices().ok()?;
-        let port = devices.port(to).index;
+        let port = devices.port(to)?.index;
         self.netlink.packets_sent(port).ok().flatten()
     }
 

@@ -112,7 +112,9 @@ fn addresses_vlans_and_rights_are_what_they_should_be() {
 #[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
 fn what_was_found_is_given_back() {
     with_nic(|_| {
-        sh("ip link set eth0 vf 0 mac 02:00:00:00:00:07 vlan 7 spoofchk on trust on state disable");
+        sh(
+            "ip link set eth0 vf 0 mac 02:00:00:00:00:07 vlan 7 qos 3 spoofchk on trust on state disable",
+        );
         sh("ip link set eth0 vf 1 mac 02:00:00:00:00:08 spoofchk on trust off state enable");
         let before = vfs();
         for config in ALL {
@@ -122,6 +124,84 @@ fn what_was_found_is_given_back() {
             assert_ne!(vfs(), before);
             steering.close().expect("close");
             assert_eq!(vfs(), before, "{config}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
+fn of_a_pf_that_is_down_it_is_given_back_too() {
+    with_nic(|_| {
+        for vf in [0, 1] {
+            sh(&format!("ip link set eth0 vf {vf} spoofchk on"));
+        }
+        let before = vfs();
+        let mut steering = open(BY_VLAN_AND_ADDRESS);
+        steer(steering.as_mut(), Side::B);
+        sh("ip link set eth0 down");
+        steering.close().expect("close");
+        assert_eq!(vfs(), before);
+    });
+}
+
+#[test]
+#[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
+fn what_a_process_left_that_died_early_is_not_what_was_found() {
+    with_nic(|_| {
+        for vf in [0, 1] {
+            sh(&format!("ip link set eth0 vf {vf} spoofchk on"));
+        }
+        let before = vfs();
+        for config in ALL {
+            drop(open(config));
+            assert_ne!(vfs(), before);
+            let mut steering = open(config);
+            steer(steering.as_mut(), Side::A);
+            steering.close().expect("close");
+            assert_eq!(vfs(), before, "{config}");
+        }
+        steer(open(BY_ADDRESS).as_mut(), Side::A);
+        sh("ip link set eth0 vf 1 mac 02:aa:00:00:00:01");
+        open(BY_ADDRESS).close().expect("close");
+        for vf in vfs() {
+            assert!(vf.contains("spoof checking on"), "{vf}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
+fn an_installation_that_fails_leaves_everything_as_it_was() {
+    with_nic(|nic| {
+        for vf in [0, 1] {
+            sh(&format!("ip link set eth0 vf {vf} spoofchk on trust off"));
+        }
+        let before = vfs();
+        for vf in [0, 1] {
+            // Trust is what this configuration wants, and what is refused.
+            nic.set("refuse_vf", vf);
+            let error = parse(BY_VLAN).open().expect_err("refused").to_string();
+            assert!(error.contains("Input/output error"), "{error}");
+            assert_eq!(vfs(), before, "VF {vf}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
+fn a_first_move_that_is_refused_leaves_neither_in_use() {
+    with_nic(|nic| {
+        for config in ALL {
+            let mut steering = open(config);
+            let before = vfs();
+            for (side, vf) in [(Side::A, 1), (Side::B, 0)] {
+                nic.set("refuse_vf", vf);
+                steering.steer(side).expect_err(config);
+                assert_eq!(vfs(), before, "{config}");
+                assert_eq!(steering.current().expect("current"), None);
+            }
+            nic.all_is_well();
+            steering.close().expect("close");
         }
     });
 }
@@ -153,14 +233,17 @@ fn the_next_supervisor_finds_the_side_touches_nothing_and_gives_back_the_rights(
 #[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
 fn a_driver_that_refuses_one_of_the_two_leaves_the_old_side_in_use() {
     with_nic(|nic| {
-        let mut steering = open(BY_ADDRESS);
-        steer(steering.as_mut(), Side::A);
-        for vf in [1, 0] {
-            nic.set("refuse_vf", vf);
-            fails_and_changes_nothing(steering.as_mut(), Side::B, "Input/output error");
+        for config in ALL {
+            let mut steering = open(config);
+            steer(steering.as_mut(), Side::A);
+            for vf in [1, 0] {
+                nic.set("refuse_vf", vf);
+                fails_and_changes_nothing(steering.as_mut(), Side::B, "Input/output error");
+            }
+            nic.all_is_well();
+            steer(steering.as_mut(), Side::B);
+            steering.close().expect("close");
         }
-        nic.all_is_well();
-        steer(steering.as_mut(), Side::B);
     });
 }
 
@@ -215,6 +298,9 @@ fn what_cannot_be_is_told_with_what_to_do() {
             &BY_VLAN_AND_ADDRESS.replace("200", "100"),
             "100 is the VLAN in use",
         );
+        sh("ip link set eth0 vf 1 vlan 7 proto 802.1ad");
+        told(BY_ADDRESS, "ip link set eth0 vf 1 vlan 0");
+        sh("ip link set eth0 vf 1 vlan 0");
         sh("ip link set eth0 down");
         told(BY_ADDRESS, "`eth0` is down");
         let error = steering.current().expect_err("down").to_string();

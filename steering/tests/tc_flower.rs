@@ -7,7 +7,7 @@ mod common;
 
 use common::frames::{EVERYBODY, GUEST, OUTSIDE, Socket};
 use common::load::flip_under_load;
-use common::{flower_config, in_namespace, open_flower, sh, tc_state, veth, with_rig};
+use common::{flower_config, in_namespace, open_flower, sh, tc_state, tc_state_of, veth, with_rig};
 use steering::{Side, Steering};
 
 /// Nobody's address, and a group's.
@@ -213,7 +213,7 @@ fn what_others_take_off_is_noticed_and_repaired() {
     for line in [
         "tc filter del dev nic0 ingress pref 1",
         "tc qdisc del dev nic0 clsact",
-        "tc filter del dev vf0 ingress pref 1",
+        "tc filter del dev vf1 ingress pref 1",
         "tc qdisc del dev vf1 clsact",
     ] {
         with_rig(move || {
@@ -261,6 +261,52 @@ fn a_side_that_cannot_be_reached_is_refused_and_the_other_stays_in_use() {
         sh("ip link set vf1 up");
         assert_eq!(steering.current().expect("current"), Some(Side::A));
         steering.steer(Side::B).expect("steer");
+    });
+}
+
+#[test]
+#[ignore = "needs a kernel with cls_flower and act_mirred"]
+fn the_healthy_side_is_steered_to_whatever_became_of_the_other() {
+    for broken in [
+        "ip link del vf1",
+        "ip link set vf1 down",
+        "tc qdisc del dev vf1 clsact",
+    ] {
+        for first in [&[Side::B][..], &[Side::A, Side::B]] {
+            with_rig(move || {
+                let mut steering = open_flower();
+                for side in first {
+                    steering.steer(*side).expect("steer");
+                }
+                sh(broken);
+                steering.current().expect_err(broken);
+                let moved = steering.steer(Side::A);
+                moved.unwrap_or_else(|error| panic!("{broken}: {error}"));
+                assert_eq!(steering.current().expect(broken), Some(Side::A));
+                let [wire, a] = ["wire", "vf0i"].map(Socket::open);
+                assert!(wire.send_to(GUEST, OUTSIDE, 1));
+                assert_eq!(a.wait(), Some(1), "{broken}");
+                steering.close().expect(broken);
+                assert!(!tc_state_of(["nic0", "nic0", "vf0"]).contains("clsact"));
+            });
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with cls_flower and act_mirred"]
+fn devices_that_are_down_are_given_back_too() {
+    with_rig(|| {
+        let before = tc_state();
+        let steering = steered_to(Side::B);
+        for device in ["nic0", "vf0", "vf1"] {
+            sh(&format!("ip link set {device} down"));
+        }
+        steering.close().expect("close");
+        for device in ["nic0", "vf0", "vf1"] {
+            sh(&format!("ip link set {device} up"));
+        }
+        assert_eq!(tc_state(), before);
     });
 }
 

@@ -197,7 +197,7 @@ fn what_is_not_ready_is_told_with_what_to_do() {
 
 #[test]
 #[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
-fn a_rule_that_left_the_hardware_is_noticed() {
+fn a_rule_in_hardware_is_refused_where_the_kernel_is_to_carry_it_out() {
     with_nic(|_| {
         let mut steering = open();
         steer(steering.as_mut(), Side::A);
@@ -219,7 +219,7 @@ fn representors_that_are_made_anew_are_steered_to_again() {
         steer(steering.as_mut(), Side::B);
         nic.make_vfs(0);
         let error = steering.current().expect_err("gone").to_string();
-        assert!(error.contains("no network device `eth1`"), "{error}");
+        assert!(error.contains("no network device `eth2`"), "{error}");
         nic.make_vfs(2);
         nic.to_switchdev();
         assert!(steering.current().is_err(), "they lead nowhere");

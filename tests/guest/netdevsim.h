@@ -1,5 +1,5 @@
 /* What tests can make of a simulated NIC: a table of flower filters that is full, slow or broken, and a VF
- * whose address cannot be set. `netdevsim` includes this in the driver's netdev.c.
+ * whose address, VLAN and trust cannot be set. `netdevsim` includes this in the driver's netdev.c.
  *
  * The parameters are in /sys/module/netdevsim/parameters. All of it runs under the RTNL.
  */
@@ -25,7 +25,7 @@ MODULE_PARM_DESC(flower_error, "errno that is the answer to each new filter; 0: 
 module_param_named(flower_delay, vswsup_delay, uint, 0644);
 MODULE_PARM_DESC(flower_delay, "milliseconds that each new filter takes");
 module_param_named(refuse_vf, vswsup_refuse_vf, int, 0644);
-MODULE_PARM_DESC(refuse_vf, "number of the VF whose address cannot be set; -1: none");
+MODULE_PARM_DESC(refuse_vf, "number of the VF whose address, VLAN and trust cannot be set; -1: none");
 
 static int vswsup_put(struct netdevsim *ns, struct flow_cls_offload *rule)
 {

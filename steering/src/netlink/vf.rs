@@ -6,7 +6,8 @@ use std::io;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage, LinkVfInfo, VfInfo, VfInfoLinkState,
-    VfInfoMac, VfInfoSpoofCheck, VfInfoTrust, VfInfoVlan, VfLinkState, VfStats,
+    VfInfoMac, VfInfoSpoofCheck, VfInfoTrust, VfInfoVlan, VfLinkState, VfStats, VfVlan,
+    VlanProtocol,
 };
 
 use super::Netlink;
@@ -28,22 +29,59 @@ pub(crate) struct Pf {
 pub(crate) struct Vf {
     pub(crate) number: u32,
     pub(crate) mac: Mac,
-    /// Its port VLAN; 0: none.
-    pub(crate) vlan: u32,
+    pub(crate) vlan: PortVlan,
+    /// The port VLAN's tag is that of IEEE 802.1ad.
+    pub(crate) is_8021ad: bool,
     /// Packets with another source address than the VF's are dropped.
     pub(crate) spoof_check: bool,
     /// The VF may change its own address and be promiscuous.
     pub(crate) trusted: bool,
     pub(crate) link: VfLinkState,
-    /// Packets that were delivered to it; 0 if the driver does not count.
+    /// Packets that were delivered to it; 0 if nobody asked, or the driver does not count.
     pub(crate) received: u64,
+}
+
+/// The VLAN that a VF is in without seeing a tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PortVlan {
+    /// 0: none.
+    pub(crate) number: u32,
+    /// The priority of what the VF sends, 0 to 7.
+    pub(crate) qos: u32,
+}
+
+impl PortVlan {
+    /// Of the lowest priority.
+    pub(crate) fn new(number: u16) -> Self {
+        Self {
+            number: number.into(),
+            qos: 0,
+        }
+    }
+}
+
+/// What is asked beside the settings of VFs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Statistics {
+    /// Each VF's: some drivers ask the NIC.
+    Read,
+    Skip,
+}
+
+impl Statistics {
+    fn mask(self) -> Vec<LinkExtentMask> {
+        match self {
+            Self::Read => vec![LinkExtentMask::Vf],
+            Self::Skip => vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats],
+        }
+    }
 }
 
 /// One thing to be set on a VF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VfSetting {
     Mac(Mac),
-    Vlan(u32),
+    Vlan(PortVlan),
     SpoofCheck(bool),
     Trust(bool),
     Link(VfLinkState),
@@ -51,11 +89,11 @@ pub(crate) enum VfSetting {
 
 impl Netlink {
     /// A PF and its VFs; `None` if there is no such device.
-    pub(crate) fn pf(&self, name: &str) -> io::Result<Option<Pf>> {
+    pub(crate) fn pf(&self, name: &str, statistics: Statistics) -> io::Result<Option<Pf>> {
         let mut question = LinkMessage::default();
         question.attributes.extend([
             LinkAttribute::IfName(name.to_owned()),
-            LinkAttribute::ExtMask(vec![LinkExtentMask::Vf]),
+            LinkAttribute::ExtMask(statistics.mask()),
         ]);
         Ok(self.answer(question)?.map(|link| as_pf(&link)))
     }
@@ -83,7 +121,7 @@ impl VfSetting {
     fn of(self, vf: u32) -> VfInfo {
         match self {
             Self::Mac(mac) => VfInfo::Mac(VfInfoMac::new(vf, &mac)),
-            Self::Vlan(vlan) => VfInfo::Vlan(VfInfoVlan::new(vf, vlan, 0)),
+            Self::Vlan(vlan) => VfInfo::Vlan(VfInfoVlan::new(vf, vlan.number, vlan.qos)),
             Self::SpoofCheck(on) => VfInfo::SpoofCheck(VfInfoSpoofCheck::new(vf, on)),
             Self::Trust(on) => VfInfo::Trust(VfInfoTrust::new(vf, on)),
             Self::Link(state) => VfInfo::LinkState(VfInfoLinkState::new(vf, state)),
@@ -120,7 +158,12 @@ fn read(vf: &mut Vf, attribute: &VfInfo) {
         vf.number = mac.vf_id;
         vf.mac.copy_from_slice(&mac.mac[..6]);
     } else if let VfInfo::Vlan(vlan) = attribute {
-        vf.vlan = vlan.vlan_id;
+        vf.vlan = PortVlan {
+            number: vlan.vlan_id,
+            qos: vlan.qos,
+        };
+    } else if let VfInfo::VlanList(vlans) = attribute {
+        vf.is_8021ad = vlans.iter().any(is_8021ad);
     } else if let VfInfo::SpoofCheck(check) = attribute {
         vf.spoof_check = check.enabled;
     } else if let VfInfo::Trust(trust) = attribute {
@@ -129,6 +172,14 @@ fn read(vf: &mut Vf, attribute: &VfInfo) {
         vf.link = link.state;
     } else if let VfInfo::Stats(statistics) = attribute {
         vf.received = received(statistics);
+    }
+}
+
+fn is_8021ad(vlan: &VfVlan) -> bool {
+    if let VfVlan::Info(info) = vlan {
+        info.protocol == VlanProtocol::Ieee8021Ad
+    } else {
+        false
     }
 }
 
@@ -169,6 +220,14 @@ mod tests {
         bytes
     }
 
+    /// `struct ifla_vf_vlan_info`: VF, VLAN and priority, and the protocol in network byte order.
+    fn ifla_vf_vlan_info(vf: u32, vlan: u32, qos: u32, protocol: u16) -> Vec<u8> {
+        let mut bytes = [vf, vlan, qos].map(u32::to_ne_bytes).concat();
+        bytes.extend(protocol.to_be_bytes());
+        bytes.resize(16, 0);
+        bytes
+    }
+
     /// Values of the enumerations in `include/uapi/linux/if_link.h`.
     const IFLA_IFNAME: u16 = 3;
     const IFLA_VFINFO_LIST: u16 = 22;
@@ -190,12 +249,13 @@ mod tests {
 
     #[test]
     fn two_vlans_are_one_request_in_order() {
-        let settings = [(0, VfSetting::Vlan(100)), (1, VfSetting::Vlan(4094))];
-        let of = |vf: u32, vlan: u32| {
-            let value = [vf, vlan, 0].map(u32::to_ne_bytes).concat();
+        let vlan = |number, qos| VfSetting::Vlan(PortVlan { number, qos });
+        let settings = [(0, vlan(100, 0)), (1, vlan(4094, 3))];
+        let of = |vf: u32, vlan: u32, qos: u32| {
+            let value = [vf, vlan, qos].map(u32::to_ne_bytes).concat();
             attribute(IFLA_VF_INFO, &attribute(IFLA_VF_VLAN, &value))
         };
-        let list = [of(0, 100), of(1, 4094)].concat();
+        let list = [of(0, 100, 0), of(1, 4094, 3)].concat();
         let bytes = after_ifinfomsg(&settings);
         assert!(bytes.ends_with(&attribute(IFLA_VFINFO_LIST, &list)));
     }
@@ -217,7 +277,8 @@ mod tests {
         let unknown = u32::MAX;
         let vf = [
             attribute(IFLA_VF_MAC, &ifla_vf_mac(3, SERVICE)),
-            attribute(IFLA_VF_VLAN, &[3u32, 100, 0].map(u32::to_ne_bytes).concat()),
+            attribute(IFLA_VF_VLAN, &[3u32, 100, 5].map(u32::to_ne_bytes).concat()),
+            attribute(12, &attribute(1, &ifla_vf_vlan_info(3, 100, 5, 0x88a8))),
             of(4, 3, 1),
             of(5, 3, 2),
             of(9, 3, unknown),
@@ -231,7 +292,11 @@ mod tests {
         let expected = Vf {
             number: 3,
             mac: SERVICE,
-            vlan: 100,
+            vlan: PortVlan {
+                number: 100,
+                qos: 5,
+            },
+            is_8021ad: true,
             spoof_check: true,
             trusted: false,
             link: VfLinkState::Disable,

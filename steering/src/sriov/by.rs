@@ -4,7 +4,7 @@ use netlink_packet_route::link::VfLinkState;
 
 use super::{Address, Vlan};
 use crate::Side;
-use crate::netlink::vf::{Vf, VfSetting};
+use crate::netlink::vf::{PortVlan, Vf, VfSetting};
 
 /// What is moved from VF to VF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +49,20 @@ impl By {
         }
     }
 
-    /// Both VFs are as a move left them.
-    pub(super) fn is_ours(self, vfs: &[Vf; 2]) -> bool {
-        let side = self.read(vfs).side();
-        side.is_some_and(|side| self.settings(side, vfs).is_empty())
+    /// A move left one of them like this.
+    pub(super) fn has_moved(self, vfs: &[Vf; 2]) -> bool {
+        vfs.iter().any(|vf| match self {
+            Self::Address(address) => {
+                let at_rest = Side::BOTH.map(|side| address.at_rest(side));
+                vf.mac == address.0 || at_rest.contains(&Address(vf.mac))
+            }
+            Self::Vlan {
+                in_use, at_rest, ..
+            } => [in_use, at_rest]
+                .map(Vlan::number)
+                .map(u32::from)
+                .contains(&vf.vlan.number),
+        })
     }
 
     /// What a VF needs beside, whether it is in use or not.
@@ -90,7 +100,7 @@ impl By {
                     .into_iter()
                     .flat_map(|address| [new, old].map(|vf| (vf, VfSetting::Mac(address.0))));
                 let vlans = [(new, in_use), (old, at_rest)]
-                    .map(|(vf, vlan)| (vf, VfSetting::Vlan(vlan.number().into())));
+                    .map(|(vf, vlan)| (vf, VfSetting::Vlan(PortVlan::new(vlan.number()))));
                 addresses.chain(vlans).collect()
             }
         };
@@ -104,7 +114,7 @@ impl By {
             Self::Vlan {
                 in_use, address, ..
             } => {
-                vf.vlan == u32::from(in_use.number())
+                vf.vlan.number == u32::from(in_use.number())
                     && address.is_none_or(|address| vf.mac == address.0)
             }
         }
@@ -118,8 +128,30 @@ impl By {
     }
 }
 
+/// What is to be set on a VF that is `now` so that it is as it `was`.
+pub(super) fn back_to(was: &Vf, now: &Vf) -> Vec<VfSetting> {
+    let mut all = vec![
+        VfSetting::Vlan(was.vlan),
+        VfSetting::Mac(was.mac),
+        VfSetting::SpoofCheck(was.spoof_check),
+        VfSetting::Trust(was.trusted),
+        VfSetting::Link(was.link),
+    ];
+    all.retain(|setting| !has(now, *setting));
+    all
+}
+
+/// With the rights that drivers give new VFs.
+pub(super) fn as_new(vf: &Vf) -> Vf {
+    Vf {
+        spoof_check: true,
+        trusted: false,
+        ..*vf
+    }
+}
+
 /// A VF is already as it is to be set.
-pub(super) fn has(vf: &Vf, setting: VfSetting) -> bool {
+fn has(vf: &Vf, setting: VfSetting) -> bool {
     match setting {
         VfSetting::Mac(mac) => vf.mac == mac,
         VfSetting::Vlan(vlan) => vf.vlan == vlan,
@@ -179,11 +211,12 @@ mod tests {
         ] {
             let mut vfs = fresh();
             assert_eq!(by.read(&vfs), Reading::Neither);
+            assert!(!by.has_moved(&vfs), "{by:?}");
             for side in [Side::A, Side::B, Side::A] {
                 vfs = apply(vfs, &by.settings(side, &vfs));
                 assert_eq!(by.read(&vfs), Reading::Side(side), "{by:?}");
                 assert_eq!(by.settings(side, &vfs), []);
-                assert!(by.is_ours(&vfs), "{by:?}");
+                assert!(by.has_moved(&vfs), "{by:?}");
             }
         }
     }
@@ -207,10 +240,11 @@ mod tests {
     #[test]
     fn a_move_that_was_cut_short_is_undone_without_the_vf_that_refused() {
         let by = By::Address(address());
-        let vfs = apply(fresh(), &by.settings(Side::A, &fresh()));
-        let vfs = apply(vfs, &by.settings(Side::B, &vfs)[..1]);
-        let undo = by.settings(Side::A, &vfs);
-        assert_eq!(undo, [(2, VfSetting::Mac(address().at_rest(Side::B).0))]);
+        let before = apply(fresh(), &by.settings(Side::A, &fresh()));
+        let [a, b] = apply(before, &by.settings(Side::B, &before)[..1]);
+        assert_eq!(back_to(&before[0], &a), []);
+        let at_rest = VfSetting::Mac(address().at_rest(Side::B).0);
+        assert_eq!(back_to(&before[1], &b), [at_rest]);
     }
 
     #[test]
@@ -219,8 +253,8 @@ mod tests {
         let expected = [
             (5, VfSetting::Mac(SERVICE)),
             (2, VfSetting::Mac(SERVICE)),
-            (5, VfSetting::Vlan(100)),
-            (2, VfSetting::Vlan(4094)),
+            (5, VfSetting::Vlan(PortVlan::new(100))),
+            (2, VfSetting::Vlan(PortVlan::new(4094))),
         ];
         assert_eq!(settings, expected);
     }

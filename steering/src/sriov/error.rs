@@ -27,13 +27,35 @@ pub enum SriovError {
     /// The driver shows no VFs, though it has some.
     #[error(
         "the driver of `{pf}` does not show the settings of its {count} VFs; if it is in switchdev mode, \
-         use the backend \"tc-flower\""
+         set it to legacy, or use the backend \"tc-flower\" if docs/steering.md says that the driver can"
     )]
     Hidden {
         /// The PF.
         pf: String,
         /// So many there are.
         count: u32,
+    },
+    /// The driver cannot move a VF that is running.
+    #[error(
+        "steering.pf: the driver of `{pf}`, {driver}, resets a VF whose address or VLAN is set, so that its \
+         traffic stops; use another backend: docs/steering.md says which"
+    )]
+    Resets {
+        /// The PF.
+        pf: String,
+        /// The driver.
+        driver: String,
+    },
+    /// The VF is in a VLAN that could not be given back.
+    #[error(
+        "VF {vf} of `{pf}` is in a port VLAN of IEEE 802.1ad, which could not be given back; take it out: \
+         ip link set {pf} vf {vf} vlan 0"
+    )]
+    Stacked {
+        /// The PF.
+        pf: String,
+        /// The VF's number.
+        vf: u32,
     },
     /// One VF for both.
     #[error("steering.vfs: both sides have VF {vf} of `{pf}`; give each its own")]

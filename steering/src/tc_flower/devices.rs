@@ -22,15 +22,17 @@ pub(super) struct Names {
 /// The devices that exist now.
 #[derive(Clone, Debug)]
 pub(super) struct Devices {
+    /// It is up.
     pub(super) uplink: Netdev,
-    ports: [Netdev; 2],
+    ports: [Option<Netdev>; 2],
 }
 
 impl Devices {
-    pub(super) fn port(&self, side: Side) -> &Netdev {
+    /// Up or not; `None`: it is gone.
+    pub(super) fn port(&self, side: Side) -> Option<&Netdev> {
         match side {
-            Side::A => &self.ports[0],
-            Side::B => &self.ports[1],
+            Side::A => self.ports[0].as_ref(),
+            Side::B => self.ports[1].as_ref(),
         }
     }
 }
@@ -55,28 +57,48 @@ impl Names {
         Ok(Self { uplink, ports })
     }
 
-    pub(super) fn uplink(&self, netlink: &Netlink) -> Result<Netdev, NetdevError> {
-        Netdev::find(netlink, "uplink", &self.uplink)
+    /// Up or not; `None`: it is gone.
+    pub(super) fn existing_uplink(&self, netlink: &Netlink) -> Result<Option<Netdev>, NetdevError> {
+        Netdev::existing(netlink, "uplink", &self.uplink)
     }
 
+    /// Up or not; `None`: it is gone.
+    pub(super) fn existing_port(
+        &self,
+        netlink: &Netlink,
+        side: Side,
+    ) -> Result<Option<Netdev>, NetdevError> {
+        let (key, name) = self.name(side);
+        Netdev::existing(netlink, key, name)
+    }
+
+    /// The device of a side that is to receive: it must exist and be up.
     pub(super) fn port(&self, netlink: &Netlink, side: Side) -> Result<Netdev, NetdevError> {
+        let (key, name) = self.name(side);
+        Netdev::find(netlink, key, name)
+    }
+
+    /// The uplink, which must be up, and the ports that exist, each of which must be another.
+    pub(super) fn devices(&self, netlink: &Netlink) -> Result<Devices, NetdevError> {
+        let uplink = Netdev::find(netlink, "uplink", &self.uplink)?;
+        let a = self.existing_port(netlink, Side::A)?;
+        let b = self.existing_port(netlink, Side::B)?;
+        for port in [&a, &b].into_iter().flatten() {
+            uplink.must_differ(port)?;
+        }
+        if let (Some(a), Some(b)) = (&a, &b) {
+            a.must_differ(b)?;
+        }
+        let ports = [a, b];
+        Ok(Devices { uplink, ports })
+    }
+
+    fn name(&self, side: Side) -> (&'static str, &str) {
         let (key, name) = match side {
             Side::A => &self.ports[0],
             Side::B => &self.ports[1],
         };
-        Netdev::find(netlink, key, name)
-    }
-
-    /// The devices, each of which must exist, be up, and be another.
-    pub(super) fn devices(&self, netlink: &Netlink) -> Result<Devices, NetdevError> {
-        let uplink = self.uplink(netlink)?;
-        let a = self.port(netlink, Side::A)?;
-        let b = self.port(netlink, Side::B)?;
-        for (one, other) in [(&uplink, &a), (&uplink, &b), (&a, &b)] {
-            one.must_differ(other)?;
-        }
-        let ports = [a, b];
-        Ok(Devices { uplink, ports })
+        (key, name)
     }
 }
 

@@ -177,7 +177,8 @@ fn change_needs(kind: io::ErrorKind) -> &'static str {
 
 fn rule_needs(kind: io::ErrorKind) -> &'static str {
     if kind == io::ErrorKind::Unsupported {
-        "; does the NIC take filters? ethtool -K DEVICE hw-tc-offload on"
+        "; does the NIC take filters (ethtool -K DEVICE hw-tc-offload on), and rules that match everything \
+         (docs/steering.md)?"
     } else if kind == io::ErrorKind::StorageFull {
         "; the NIC's table is full: remove rules of others"
     } else {

@@ -24,9 +24,13 @@ pub(super) struct Found {
 }
 
 impl Rules<'_> {
-    /// The rule that leads to `to`. One of others at its place or before, or one that leads to another
-    /// device that exists, is an error.
-    pub(super) fn find(&self, role: Role, to: &Netdev) -> Result<Option<Found>, TcFlowerError> {
+    /// The rule that leads to `to`, or that led there if it is gone. One of others at its place or
+    /// before, or one that leads to another device that exists, is an error.
+    pub(super) fn find(
+        &self,
+        role: Role,
+        to: Option<&Netdev>,
+    ) -> Result<Option<Found>, TcFlowerError> {
         let rules = self.netlink.rules(self.device.index);
         let mut rules = rules.map_err(self.failed(Doing::ListFilters))?;
         rules.retain(|rule| rule.place.priority <= role.place().priority);
@@ -39,7 +43,7 @@ impl Rules<'_> {
 
     /// Makes a rule lead to `to`, unless it does.
     pub(super) fn ensure(&self, role: Role, to: &Netdev) -> Result<(), TcFlowerError> {
-        if let Some(found) = self.find(role, to)?
+        if let Some(found) = self.find(role, Some(to))?
             && found.is_sound
         {
             return Ok(());
@@ -117,11 +121,12 @@ impl Rules<'_> {
     }
 
     /// A rule of a device that is gone may be made to lead elsewhere.
-    fn found(&self, rule: &Rule, role: Role, to: &Netdev) -> Result<Found, TcFlowerError> {
+    fn found(&self, rule: &Rule, role: Role, to: Option<&Netdev>) -> Result<Found, TcFlowerError> {
         let leads_to = self.name_of(rule.to)?;
         let is_role = Label::read(&rule.cookie).is_some_and(|label| label.role == role);
-        if is_role && (rule.to == to.index || leads_to.is_none()) {
-            let is_sound = rule.to == to.index && rule.is_offloaded(self.offload);
+        let leads_there = to.is_some_and(|to| to.index == rule.to);
+        if is_role && (leads_there || leads_to.is_none()) {
+            let is_sound = leads_there && rule.is_offloaded(self.offload);
             return Ok(Found { is_sound });
         }
         Err(TcFlowerError::OtherPair {
