@@ -130,7 +130,7 @@ fn run(deaths: u64, poison: impl Fn(&Rig, &mut Running)) -> Report {
     });
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     others_go_on(&rig, &running);
-    check_record(&rig);
+    check_record(&rig, deaths);
     let after = told(&rig, &["status"])["term"].as_u64().unwrap();
     let died = after - term;
     assert!((2..=deaths).contains(&died), "{}", rig.supervisor().log());
@@ -189,7 +189,7 @@ fn guest(running: &Running) -> &'static str {
 }
 
 /// Everywhere it is said which port, why, and what to do.
-fn check_record(rig: &Rig) {
+fn check_record(rig: &Rig, deaths: u64) {
     let status = rig.supervisor().command(&["status"]).unwrap();
     assert_eq!(status.status.code(), Some(3), "all is not well: {status:?}");
     let advice = format!("vswsup port release {POISON}");
@@ -202,7 +202,12 @@ fn check_record(rig: &Rig) {
     let blamed = of_kind(&events, "blamed");
     let ports: Vec<_> = blamed.iter().map(|event| &event["port"]).collect();
     assert_eq!(ports, [POISON, POISON], "{events}");
-    assert_ne!(blamed[0]["instance"], blamed[1]["instance"], "{events}");
+    // Of two that die at the same time either may be heard of first, also the one that died before.
+    let one_by_one = deaths == 2;
+    assert!(
+        !one_by_one || blamed[0]["instance"] != blamed[1]["instance"],
+        "{events}"
+    );
     let quarantined = of_kind(&events, "quarantined");
     assert_eq!(quarantined.len(), 1, "{events}");
     assert_eq!(quarantined[0]["port"], POISON);
