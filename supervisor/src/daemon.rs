@@ -66,6 +66,7 @@ use uplinks::Uplinks;
 use vault::{Entry, Vault};
 use vhost_transfer::device::SocketMode;
 use vhost_transfer::lifeline::LifelineListener;
+use vhost_transfer::on_time::{self, Slices};
 use vhost_transfer::{InstanceId, Ledger, PortId};
 use watch::Watch;
 
@@ -156,12 +157,17 @@ mod tokens {
     }
 }
 
-/// A supervisor that must read its code from a busy disk steers late.
-fn lock_memory() {
+/// A supervisor that must read its code from a busy disk, or wait for its CPU, steers late.
+fn be_on_time() {
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
         console::say(format_args!(
             "memory is not locked ({error}), and a busy disk may make a failover slow: give the \
              service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
+        ));
+    }
+    if let Err(error) = on_time::wake_at_once(Slices::Waiting) {
+        console::say(format_args!(
+            "no short slices, failover may be slower: {error}"
         ));
     }
 }
@@ -194,7 +200,7 @@ impl Daemon {
         adopt::require_same_lanes(&adopted, &config)?;
         let ledger = ledger_of(&adopted)?;
         let memory = MemoryFiles::open(&config)?;
-        lock_memory();
+        be_on_time();
         let mut daemon = Self {
             policy: match config.vswitch.standby {
                 true => State::new(limits(&config)),

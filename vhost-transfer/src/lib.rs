@@ -4,6 +4,7 @@
 //! * [`message`] and [`Lifeline`]: how the supervisor and an instance talk.
 //! * [`Ledger`]: the shared memory in which a successor finds at once what cannot be sent in time:
 //!   who owns the lanes, where each ring stands, which address lives behind which port.
+//! * [`on_time`]: what keeps a move from waiting for the machine.
 //!
 //! No DPDK and no policy live here: the supervisor and the switch share this crate and nothing else.
 
@@ -14,6 +15,7 @@ pub mod id;
 pub mod ledger;
 pub mod lifeline;
 pub mod message;
+pub mod on_time;
 pub mod sync;
 
 pub use device::{Device, DeviceFds, DeviceState};

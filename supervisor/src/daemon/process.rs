@@ -23,6 +23,9 @@ use std::time::Duration;
 use vhost_transfer::message::Hello;
 use vhost_transfer::{InstanceId, Lifeline};
 
+/// How long a process that has ended stays a zombie.
+const LAST_THREADS_LEAVE_FOR: Duration = Duration::from_secs(1);
+
 /// A process that is not reaped yet. It is killed when dropped.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -148,18 +151,32 @@ impl Process {
     }
 }
 
-/// Reaping is left to a thread: the kernel takes the process's entries out of /proc then, for which
-/// it was seen to spin for seconds while others read there (`d_invalidate`, Linux `fs/dcache.c`).
+/// Reaping is left to a thread: it can wait, and nothing else should wait for it.
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        if let Some(mut child) = self.child.take() {
+        if let Some(child) = self.child.take() {
             // Without a thread it stays a zombie until this process ends.
             let _ = thread::Builder::new()
                 .name("reaper".into())
-                .spawn(move || child.wait());
+                .spawn(move || reap(child));
         }
     }
+}
+
+/// Reaps a while after the end: threads of the process may still be taking their own entries out of
+/// /proc, and the kernel would spin for one that has lost its CPU, for seconds on a busy machine
+/// (`release_task`, Linux `kernel/exit.c`; `shrink_dcache_parent`, Linux `fs/dcache.c`).
+fn reap(mut child: Child) {
+    let ended = waitid(
+        WaitId::Pid(Pid::from_child(&child)),
+        WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+    );
+    if ended.is_ok() {
+        thread::sleep(LAST_THREADS_LEAVE_FOR);
+    }
+    // It is this process's child, and is waited for once.
+    let _ = child.wait();
 }
 
 /// How a process ended.

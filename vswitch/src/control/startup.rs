@@ -6,6 +6,7 @@ use super::phases::PhaseClock;
 use super::uplink::UplinkDevice;
 use crate::dpdk::{DpdkError, Eal, EalConfig, LogLevel, Memory, Pci};
 use crate::lane::{LaneError, LaneEvent, LaneSet, Shared, SharedParts};
+use crate::program::say;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use vhost_transfer::ledger::{LAYOUT_VERSION, LedgerError};
 use vhost_transfer::lifeline::{LifelineError, Received};
 use vhost_transfer::message::{FromInstance, Hello, Setup, ToInstance, Warm};
+use vhost_transfer::on_time::{self, Slices};
 use vhost_transfer::{Ledger, Lifeline, MAX_LANES};
 
 /// Why an instance could not be started.
@@ -89,6 +91,7 @@ impl Parts {
     ) -> Result<Self, StartupError> {
         let mut clock = PhaseClock::start();
         check_lanes(&setup)?;
+        wake_at_once();
         let files = fds.split_off(1);
         let ledger = fds.remove(0);
         let ledger = Arc::new(Ledger::open(ledger)?);
@@ -226,6 +229,14 @@ fn eal_config(setup: &Setup, on_files: bool) -> EalConfig {
 /// A PCI address begins with a number, the name of a virtual device does not.
 fn is_pci(devargs: &str) -> bool {
     devargs.starts_with(|c: char| c.is_ascii_hexdigit()) && devargs.contains(':')
+}
+
+fn wake_at_once() {
+    if let Err(error) = on_time::wake_at_once(Slices::Waiting) {
+        say(format_args!(
+            "vswitch: no short slices, moves may be slower: {error}"
+        ));
+    }
 }
 
 fn open_uplink(

@@ -9,10 +9,12 @@ use crate::memory;
 use crate::ring::Frame;
 use crate::switch::{Forwarder, Plan};
 use nix::unistd::gettid;
+use rustix::process::Pid;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{LaneGuard, LaneSlot, Left, Predecessor, Tenant, Tenure};
+use vhost_transfer::on_time::{self, Slices};
 use vhost_transfer::{PortId, Term};
 
 /// How often a lane that waits for its lock looks whether it should leave, and how long one that has its
@@ -26,6 +28,8 @@ const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
 /// only a NIC which was not steered away delivers so many. A limit in time would cut short the
 /// drain of a lane that was not scheduled, and lose what it had left.
 const DRAIN_LIMIT: u64 = 1 << 17;
+/// A dead lane's thread is taken to exist for so long after its last round.
+const GONE_AFTER: Duration = Duration::from_millis(100);
 /// Rounds between two looks at the clock for address aging.
 const ROUNDS_PER_CLOCK: u64 = 1024;
 
@@ -74,6 +78,7 @@ impl Worker {
         let ledger = Arc::clone(&self.shared.ledger);
         let slot = ledger.lane(self.number);
         fence::enrol(self.number, slot);
+        wake_at_once(Slices::Waiting);
         while !self.shared.stop.load(Acquire) {
             if !self.rises() {
                 std::thread::park_timeout(LOCK_PATIENCE);
@@ -114,6 +119,9 @@ impl Worker {
     /// From getting the lock to waiting for it again.
     fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
         fence::holds(self.number);
+        if guard.predecessor == Predecessor::Died {
+            let_wait(slot);
+        }
         slot.thread.store(gettid().as_raw(), Relaxed);
         let shared = Arc::clone(&self.shared);
         let handover = shared.ledger.handover();
@@ -130,6 +138,7 @@ impl Worker {
     fn released(&mut self, term: Term, all: bool) {
         self.last = term;
         self.await_successor();
+        wake_at_once(Slices::Waiting);
         if all {
             let drained = self.shared.drained.swap(0, Relaxed);
             self.shared.tell(LaneEvent::Released { term, drained });
@@ -141,7 +150,7 @@ impl Worker {
         self.discard_strays(tenure);
         let me = gettid().as_raw();
         let (mut plan, mut generation) = self.current_plan();
-        let mut idle = Idle::new(self.shared.poll);
+        let mut idle = Idle::new(self.shared.poll, tenure.predecessor);
         let mut drain = Drain::default();
         let began = monotonic_ns();
         let mut has_forwarded = false;
@@ -184,6 +193,7 @@ impl Worker {
         if self.number == 0 {
             self.shared.tell(LaneEvent::Began(tenure));
         }
+        wake_at_once(Slices::Forwarding);
         if tenure.predecessor == Predecessor::Died {
             let mine = plan.views().filter(|view| self.is_mine(view.port));
             mine.for_each(|view| self.forwarder.find_place(view, tenure));
@@ -290,6 +300,23 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// The lane before this one has died, and may have to tear down its process's memory on this CPU: that
+/// can wait. One that has not beaten for long may be gone, and its number another thread's.
+fn let_wait(slot: &LaneSlot) {
+    let silent_for = Duration::from_nanos(monotonic_ns().saturating_sub(slot.heartbeat()));
+    let thread = slot.thread.load(Relaxed);
+    if silent_for < GONE_AFTER
+        && let Some(thread) = Pid::from_raw(thread)
+    {
+        let _ = on_time::let_wait(thread);
+    }
+}
+
+/// Without it packets wait a little longer where the CPU is shared; the control thread has said so.
+fn wake_at_once(slices: Slices) {
+    let _ = on_time::wake_at_once(slices);
 }
 
 impl Tenant for Worker {

@@ -3,6 +3,7 @@
 use super::GuestMemory;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use vhost_transfer::on_time;
 
 /// Fills the page tables of one device's memory, always the newest, in a thread that lives only as
 /// long as there is something to fill.
@@ -49,18 +50,12 @@ impl Drop for Prefiller {
 }
 
 fn run(work: &Mutex<Work>) {
-    yield_to_all();
+    // Nobody waits for this thread who could not go on without, so everybody else's work comes first, the
+    // lanes' above all. Where that cannot be had it is one thread among others.
+    let _ = on_time::step_back();
     while let Some(memory) = take(work) {
         memory.prefill(&|| lock(work).next.is_none());
     }
-}
-
-/// Nobody waits for this thread who could not go on without, so everybody else's work comes first, the
-/// lanes' above all. Where that cannot be had it is one thread among others.
-fn yield_to_all() {
-    let priority = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the kernel reads the structure, for the calling thread.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const priority) };
 }
 
 /// What is to be filled; `None` ends the thread.
