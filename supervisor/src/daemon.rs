@@ -192,14 +192,14 @@ impl Daemon {
         } else {
             Uplinks::take(&config, Sysfs::host(), runtime.path())?
         };
-        let steering = config.steering.open()?;
         let adopted = adopt::adopt(&rejoin, orphans, Patience::default())?;
         if found && adopted.is_empty() {
             check::require(&config)?;
         }
         adopt::require_same_lanes(&adopted, &config)?;
         let ledger = ledger_of(&adopted)?;
-        let memory = MemoryFiles::open(&config)?;
+        let memory = MemoryFiles::open(&config, !adopted.is_empty())?;
+        let steering = config.steering.open()?;
         be_on_time();
         let mut daemon = Self {
             policy: match config.vswitch.standby {

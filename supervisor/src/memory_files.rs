@@ -6,40 +6,41 @@
 
 mod error;
 mod file;
+mod lock;
+mod pages;
 
 pub use error::MemoryFileError;
 pub use file::State;
-pub(crate) use file::free_pages;
+pub(crate) use pages::{free_pages, pool};
 
 use crate::config::{Config, MemoryFile};
-use nix::fcntl::Flock;
+use lock::Owned;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use vhost_transfer::InstanceId;
 
 /// Those of both instances.
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
-    /// By path, each locked: it is one supervisor's.
-    open: BTreeMap<PathBuf, Flock<File>>,
+    /// By path.
+    open: BTreeMap<PathBuf, Owned>,
     of: [Vec<PathBuf>; 2],
 }
 
 impl MemoryFiles {
     /// Makes what is not there and populates what is not populated. May take 50 ms for each GiB, and
-    /// far longer where the kernel has to make room.
+    /// far longer where the kernel has to make room. `pair_runs`: instances of a supervisor before this
+    /// one are this one's now, and have the files mapped.
     ///
     /// # Errors
-    /// [`MemoryFileError`]; what was populated until then stays.
-    pub fn open(config: &Config) -> Result<Self, MemoryFileError> {
+    /// [`MemoryFileError`]; files that were populated until then stay.
+    pub fn open(config: &Config, pair_runs: bool) -> Result<Self, MemoryFileError> {
         let mut files = Self::default();
         for (instance, file) in all(config) {
             let path = file.path_of(instance);
             if !files.open.contains_key(&path) {
-                let populated = file::populate(&path, file)?;
-                files.check_alone(&path, &populated)?;
+                let populated = file::populate(&path, file, pair_runs)?;
                 files.open.insert(path.clone(), populated);
             }
             files.of[instance as usize].push(path);
@@ -50,21 +51,7 @@ impl MemoryFiles {
     /// Those of `instance`, in their order.
     pub fn of(&self, instance: InstanceId) -> Vec<BorrowedFd<'_>> {
         let paths = self.of[instance as usize].iter();
-        paths.map(|path| self.open[path].as_fd()).collect()
-    }
-
-    /// Two names of one file would be one memory of two instances.
-    fn check_alone(&self, path: &std::path::Path, file: &File) -> Result<(), MemoryFileError> {
-        let inode = file::inode(path, file)?;
-        for (other, open) in &self.open {
-            if file::inode(other, open)? == inode {
-                return Err(MemoryFileError::SameFile {
-                    path: path.to_owned(),
-                    other: other.clone(),
-                });
-            }
-        }
-        Ok(())
+        paths.map(|path| self.open[path].fd()).collect()
     }
 }
 
@@ -74,12 +61,16 @@ fn all(config: &Config) -> impl Iterator<Item = (InstanceId, &MemoryFile)> {
     files.flat_map(|file| InstanceId::BOTH.map(|instance| (instance, file)))
 }
 
-/// What [`MemoryFiles::open`] would find, without changing anything: by path.
+/// What [`MemoryFiles::open`] would find for `instance`, without changing anything: by path.
 ///
 /// # Errors
 /// The first thing that would not do.
-pub fn look(config: &Config) -> Result<BTreeMap<PathBuf, State>, MemoryFileError> {
-    let looked = all(config).map(|(instance, file)| {
+pub fn look(
+    config: &Config,
+    instance: InstanceId,
+) -> Result<BTreeMap<PathBuf, State>, MemoryFileError> {
+    let own = all(config).filter(|(of, _)| *of == instance);
+    let looked = own.map(|(instance, file)| {
         let path = file.path_of(instance);
         let state = file::look(&path, file)?;
         Ok((path, state))

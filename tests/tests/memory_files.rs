@@ -68,6 +68,20 @@ fn a_restart_finds_its_files_populated() {
     assert_memory_is_own(&rig);
 }
 
+/// Its instances have the files mapped all the while.
+#[test]
+fn the_next_supervisor_has_the_files_of_a_pair_that_runs() {
+    let _hugepages = Hugepages::at_least(2 * MIB).unwrap();
+    let mut rig = Rig::start(&config()).unwrap();
+    let free = Hugepages::free().unwrap();
+    rig.supervisor_mut().kill().unwrap();
+    rig.supervisor_mut().start_again().unwrap();
+    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+    replace_both(&rig);
+    assert_eq!(Hugepages::free().unwrap(), free, "hugepages were taken");
+    assert_memory_is_own(&rig);
+}
+
 #[test]
 fn a_host_without_the_pages_is_told_before_anything_starts() {
     let free_mib = 2 * Hugepages::free().unwrap();

@@ -45,16 +45,18 @@ pub enum MemoryFileError {
         mode: u32,
     },
     /// It is somebody's memory already.
-    #[error("memory file {} is in use by another supervisor: give each its own", .0.display())]
+    #[error(
+        "memory file {} is in use, by another supervisor or under another name: give each instance its own",
+        .0.display()
+    )]
     InUse(PathBuf),
-    /// It would be two instances' memory at a time.
-    #[error("memory files {} and {} are the same file: give each instance its own", path.display(), other.display())]
-    SameFile {
-        /// One name.
-        path: PathBuf,
-        /// The other.
-        other: PathBuf,
-    },
+    /// It is the memory of instances that this supervisor does not have.
+    #[error(
+        "memory file {path} is the memory of an instance that has lost its supervisor: start that one \
+         again, with the runtime directory that it had, or end the process (`grep -l {path} /proc/*/maps`)",
+        path = .0.display()
+    )]
+    StillMapped(PathBuf),
     /// Nobody says how large it is to be.
     #[error("memory file {} is not there and has no size: add `size` to it, or make the file", .0.display())]
     NoSize(PathBuf),
@@ -83,8 +85,8 @@ pub enum MemoryFileError {
     },
     /// The host has too few free hugepages.
     #[error(
-        "memory file {}: {missing} hugepages of {} KiB are missing, and {free} are free{node}: `echo N > \
-         /sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages` with a larger N", path.display(), page >> 10, page >> 10
+        "memory file {}: {missing} hugepages of {} KiB are missing, and {free} are free: `echo N > \
+         {pool}/nr_hugepages` with a larger N", path.display(), page >> 10
     )]
     NoPages {
         /// The file.
@@ -95,8 +97,24 @@ pub enum MemoryFileError {
         free: u64,
         /// Bytes of a page.
         page: u64,
-        /// ` on node 1`, or nothing.
-        node: String,
+        /// Where the kernel counts them.
+        pool: String,
+    },
+    /// There are pages, and the kernel does not give them.
+    #[error(
+        "memory file {}: {missing} hugepages of {} KiB are missing, and are not given though {free} are free: \
+         raise `size=` of the mount, or the limit of this service's cgroup (hugetlb.*.max)",
+        path.display(), page >> 10
+    )]
+    Withheld {
+        /// The file.
+        path: PathBuf,
+        /// Pages that it lacks.
+        missing: u64,
+        /// Pages that the host has.
+        free: u64,
+        /// Bytes of a page.
+        page: u64,
     },
     /// Its pages cannot be taken from one node.
     #[error("memory file {}: pages of NUMA node {node} cannot be had: {errno}: correct `node`, or remove it", path.display())]

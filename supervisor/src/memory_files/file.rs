@@ -1,12 +1,11 @@
 //! One hugepage file.
 
-use super::MemoryFileError as Error;
+use super::lock::Owned;
+use super::{MemoryFileError as Error, pages};
 use crate::config::MemoryFile;
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
 use nix::sys::statfs::{HUGETLBFS_MAGIC, Statfs, statfs};
 use nix::unistd::geteuid;
-use std::fs::{File, Metadata, read_to_string};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -20,6 +19,8 @@ pub struct State {
     pub populated: u64,
     /// Bytes of a page.
     pub page: u64,
+    /// The NUMA node from which the others are taken.
+    pub node: Option<u16>,
 }
 
 impl State {
@@ -41,8 +42,9 @@ impl State {
         whole(path, size, page)?;
         Ok(Self {
             size,
-            populated: metadata.blocks().saturating_mul(512).min(size),
+            populated: populated(metadata).min(size),
             page,
+            node: file.node,
         })
     }
 
@@ -50,6 +52,11 @@ impl State {
     pub fn missing(&self) -> u64 {
         (self.size - self.populated).div_ceil(self.page)
     }
+}
+
+/// Bytes of a file that are pages.
+pub(super) fn populated(metadata: &Metadata) -> u64 {
+    metadata.blocks().saturating_mul(512)
 }
 
 fn whole(path: &Path, size: u64, page: u64) -> Result<(), Error> {
@@ -60,8 +67,9 @@ fn whole(path: &Path, size: u64, page: u64) -> Result<(), Error> {
     Err(Error::NotWhole { path, size, page })
 }
 
-/// Makes the file if it is not there, and populates what is missing.
-pub(super) fn populate(path: &Path, wanted: &MemoryFile) -> Result<Flock<File>, Error> {
+/// Makes the file if it is not there, and populates what is missing. `pair_runs`: as in
+/// [`Owned::take`].
+pub(super) fn populate(path: &Path, wanted: &MemoryFile, pair_runs: bool) -> Result<Owned, Error> {
     let failed = |error: io::Error| Error::Io {
         path: path.to_owned(),
         error,
@@ -78,15 +86,22 @@ pub(super) fn populate(path: &Path, wanted: &MemoryFile) -> Result<Flock<File>, 
         .map_err(failed)?;
     let metadata = opened.metadata().map_err(failed)?;
     check_ours(path, &metadata)?;
-    let file = lock(path, opened)?;
+    let owned = Owned::take(path, opened, pair_runs)?;
     let state = State::of(path, wanted, &metadata, page)?;
-    if metadata.len() == 0 {
-        file.set_len(state.size).map_err(failed)?;
+    let is_empty = metadata.len() == 0;
+    if is_empty {
+        owned.given().set_len(state.size).map_err(failed)?;
     }
-    if state.missing() > 0 {
-        take_pages(path, &file, wanted, state)?;
+    if state.missing() > 0
+        && let Err(error) = pages::take(path, owned.given(), wanted, state)
+    {
+        // Pages of a file that is of no use are of no use to others either.
+        if is_empty {
+            let _ = owned.given().set_len(0);
+        }
+        return Err(error);
     }
-    Ok(file)
+    Ok(owned)
 }
 
 /// What there is, or would be.
@@ -105,6 +120,7 @@ pub(super) fn look(path: &Path, wanted: &MemoryFile) -> Result<State, Error> {
                 size,
                 populated: 0,
                 page,
+                node: wanted.node,
             })
         }
         Err(error) => Err(Error::Io {
@@ -112,15 +128,6 @@ pub(super) fn look(path: &Path, wanted: &MemoryFile) -> Result<State, Error> {
             error,
         }),
     }
-}
-
-/// Device and number.
-pub(super) fn inode(path: &Path, file: &File) -> Result<(u64, u64), Error> {
-    let metadata = file.metadata().map_err(|error| Error::Io {
-        path: path.to_owned(),
-        error,
-    })?;
-    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn page_of_directory(path: &Path) -> Result<u64, Error> {
@@ -155,94 +162,6 @@ fn check_ours(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     })
 }
 
-/// Of two supervisors with the same file the second one does not start.
-fn lock(path: &Path, file: File) -> Result<Flock<File>, Error> {
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-        let path = path.to_owned();
-        if errno == Errno::EWOULDBLOCK {
-            return Error::InUse(path);
-        }
-        let error = errno.into();
-        Error::Io { path, error }
-    })
-}
-
-/// The kernel zeroes what it gives.
-fn take_pages(path: &Path, file: &File, wanted: &MemoryFile, state: State) -> Result<(), Error> {
-    let everything = || fallocate(file, FallocateFlags::empty(), 0, state.size as i64);
-    let outcome = match wanted.node {
-        None => everything(),
-        Some(node) => {
-            policy(MPOL_BIND, Some(node)).map_err(|errno| Error::Node {
-                path: path.to_owned(),
-                node,
-                errno,
-            })?;
-            let outcome = everything();
-            // It was the default before, which always can be had.
-            let _ = policy(MPOL_DEFAULT, None);
-            outcome
-        }
-    };
-    outcome.map_err(|errno| {
-        if [Errno::ENOSPC, Errno::ENOMEM].contains(&errno) {
-            return no_pages(path, file, wanted, state);
-        }
-        let (path, error) = (path.to_owned(), errno.into());
-        Error::Io { path, error }
-    })
-}
-
-fn no_pages(path: &Path, file: &File, wanted: &MemoryFile, state: State) -> Error {
-    let populated = file
-        .metadata()
-        .map_or(state.populated, |m| m.blocks() * 512);
-    let now = State { populated, ..state };
-    Error::NoPages {
-        path: path.to_owned(),
-        missing: now.missing(),
-        free: free_pages(state.page, wanted.node),
-        page: state.page,
-        node: wanted
-            .node
-            .map(|node| format!(" on node {node}"))
-            .unwrap_or_default(),
-    }
-}
-
-/// Free hugepages of `page` bytes, of one NUMA node or of all.
-pub(crate) fn free_pages(page: u64, node: Option<u16>) -> u64 {
-    let pool = match node {
-        Some(node) => format!("/sys/devices/system/node/node{node}/hugepages"),
-        None => "/sys/kernel/mm/hugepages".to_owned(),
-    };
-    let file = format!("{pool}/hugepages-{}kB/free_hugepages", page >> 10);
-    let free = read_to_string(file).unwrap_or_default();
-    free.trim().parse().unwrap_or(0)
-}
-
-/// mempolicy.h.
-const MPOL_DEFAULT: i32 = 0;
-const MPOL_BIND: i32 = 2;
-/// What the kernel looks at of a mask of nodes, in bits.
-const NODES: usize = 1024;
-
-/// set_mempolicy(2): where the calling thread's pages come from.
-fn policy(mode: i32, node: Option<u16>) -> Result<(), Errno> {
-    let mut mask = [0_u64; NODES / 64];
-    if let Some(node) = node.map(usize::from) {
-        let word = mask.get_mut(node / 64).ok_or(Errno::EINVAL)?;
-        *word = 1 << (node % 64);
-    }
-    let (nodes, bits) = match node {
-        Some(_) => (mask.as_ptr(), NODES + 1),
-        None => (std::ptr::null(), 0),
-    };
-    // SAFETY: the kernel reads a mask of `NODES` bits, or none.
-    let rc = unsafe { nix::libc::syscall(nix::libc::SYS_set_mempolicy, mode, nodes, bits) };
-    Errno::result(rc).map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,7 +179,8 @@ mod tests {
     #[test]
     fn a_file_on_a_disk_is_refused_with_the_mount_that_helps() {
         let directory = tempfile::tempdir().unwrap();
-        let error = populate(&directory.path().join("a"), &wanted(Some("2MiB"))).unwrap_err();
+        let error =
+            populate(&directory.path().join("a"), &wanted(Some("2MiB")), false).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("mount -t hugetlbfs"), "{text}");
         assert!(
@@ -309,10 +229,5 @@ mod tests {
             state(PAGE + 4096, &wanted(None)),
             Err(Error::NotWhole { .. })
         ));
-    }
-
-    #[test]
-    fn a_node_that_is_not_there_is_an_error() {
-        assert!(policy(MPOL_BIND, Some(1023)).is_err());
     }
 }
