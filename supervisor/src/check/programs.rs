@@ -1,4 +1,4 @@
-//! The instances' programs.
+//! The instances' programs, and the hooks'.
 
 use super::finding::{Findings, Outcome, problem};
 use nix::unistd::{AccessFlags, access};
@@ -11,6 +11,15 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     for instance in InstanceId::BOTH {
         if let Some(program) = &config.instances.of(instance).program {
             findings.add(&format!("instance.{instance}.program"), executable(program));
+        }
+    }
+    let hooks = &config.hooks;
+    for (key, command) in [
+        ("hooks.pre_start", &hooks.pre_start),
+        ("hooks.post_stop", &hooks.post_stop),
+    ] {
+        if let Some(program) = command.first() {
+            findings.add(key, executable(Path::new(program)));
         }
     }
 }

@@ -14,7 +14,7 @@ use rustix::process::{
 };
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -58,7 +58,6 @@ impl Process {
     ) -> io::Result<Self> {
         let start_times = StartTimes::spawned(hook);
         let (lifeline, theirs) = Lifeline::pair()?;
-        fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let stdout = io::stderr().as_fd().try_clone_to_owned()?;
         let mut command = Command::new(program);
         command
@@ -67,6 +66,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::from(stdout))
             .process_group(0);
+        hand_down(&mut command, &theirs);
         seclusion::hide(&mut command, hidden);
         let child = command.spawn()?;
         let pid = Pid::from_child(&child);
@@ -149,6 +149,20 @@ impl Process {
         let mut end = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
         poll(&mut end, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
+}
+
+/// The program of `command` inherits `fd`, and no other that is started meanwhile, such as a hook in its
+/// thread: that one would keep the lifeline of a dead instance open.
+fn hand_down(command: &mut Command, fd: &OwnedFd) {
+    let fd = fd.as_raw_fd();
+    let inherit = move || {
+        // SAFETY: the child has every fd that was open when it was forked, and this one was.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes one system call, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(inherit) };
 }
 
 /// Reaping is left to a thread: it can wait, and nothing else should wait for it.

@@ -7,8 +7,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 use vhost_transfer::InstanceId;
+
+/// How long a process that was killed may take to end: one that is stuck in the kernel does not.
+const KILLED: Duration = Duration::from_secs(1);
 
 /// A program, and how long it may take.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ impl Run {
     }
 
     /// Runs it; what it says goes where the supervisor's own words go. At the limit it is killed,
-    /// and what it leaves behind is killed in any case.
+    /// and what it leaves behind in its process group is killed in any case.
     pub(super) fn and_wait(mut self) -> (Result<(), String>, Duration) {
         let began = Instant::now();
         let outcome = self
@@ -62,14 +66,32 @@ impl Run {
     }
 }
 
-/// `None`: it was not over within the limit.
-fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+#[derive(Debug)]
+enum End {
+    Over(ExitStatus),
+    /// It was not over within the limit.
+    Killed,
+    /// As above, and it is there all the same.
+    Stuck(Pid),
+}
+
+fn wait(mut child: Child, limit: Duration) -> io::Result<End> {
     let pid = Pid::from_child(&child);
     let in_time = is_over_within(pid, limit);
     // Nothing is left in most cases, and then there is no such group.
     let _ = kill_process_group(pid, Signal::KILL);
-    let status = child.wait()?;
-    Ok(in_time?.then_some(status))
+    if is_over_within(pid, KILLED).unwrap_or(false) {
+        let status = child.wait()?;
+        return Ok(if in_time? {
+            End::Over(status)
+        } else {
+            End::Killed
+        });
+    }
+    // Without a thread it stays a zombie until the supervisor ends.
+    let reaper = thread::Builder::new().name("reaper".into());
+    let _ = reaper.spawn(move || child.wait());
+    in_time.map(|_| End::Stuck(pid))
 }
 
 fn is_over_within(pid: Pid, limit: Duration) -> io::Result<bool> {
@@ -88,11 +110,15 @@ fn is_over_within(pid: Pid, limit: Duration) -> io::Result<bool> {
     }
 }
 
-fn judge(end: Option<ExitStatus>, limit: Duration) -> Result<(), String> {
+fn judge(end: End, limit: Duration) -> Result<(), String> {
     match end {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("failed: {status}")),
-        None => Err(format!("was not over within {limit:?}, and was killed")),
+        End::Over(status) if status.success() => Ok(()),
+        End::Over(status) => Err(format!("failed: {status}")),
+        End::Killed => Err(format!("was not over within {limit:?}, and was killed")),
+        End::Stuck(pid) => Err(format!(
+            "was not over within {limit:?}, was killed, and is still there: see /proc/{pid}/stack \
+             for what holds it in the kernel"
+        )),
     }
 }
 
@@ -123,6 +149,18 @@ mod tests {
         let missing = Run::of(&["/nowhere/at/all".to_owned()], LONG).unwrap();
         let text = missing.and_wait().0.unwrap_err();
         assert!(text.starts_with("cannot be run: "), "{text}");
+    }
+
+    #[test]
+    fn what_it_leaves_behind_is_killed_when_it_is_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("alive");
+        let script = format!("(sleep 1; touch {}) & exit 0", file.display());
+        let (outcome, took) = run(&script, LONG);
+        assert_eq!(outcome, Ok(()));
+        assert!(took < Duration::from_millis(900), "{took:?}");
+        std::thread::sleep(Duration::from_millis(1300));
+        assert!(!file.exists(), "a child of the hook lives on");
     }
 
     #[test]
