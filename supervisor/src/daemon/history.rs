@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use vhost_transfer::InstanceId;
 
 const KEPT: usize = 1000;
+const FIRST_PACKET: &str = "first packet";
 
 /// Newest last.
 #[derive(Debug, Default)]
@@ -79,9 +80,13 @@ impl FirstPacket {
         entry.term == self.term && entry.kind.begins_term()
     }
 
+    /// Of a term there is one, however often it is told.
     fn add_to(self, entry: &mut HistoryEntry) {
+        if entry.phases.iter().any(|phase| phase.name == FIRST_PACKET) {
+            return;
+        }
         entry.phases.push(Phase {
-            name: "first packet".to_owned(),
+            name: FIRST_PACKET.to_owned(),
             us: self.us,
             at_us: entry.total_us,
         });

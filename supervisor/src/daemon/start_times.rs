@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 use vhost_transfer::InstanceId;
 use vhost_transfer::message::{self, FirstPacket};
 
+/// Phases that are taken of what an instance tells at once: more than there are, and not as many as a
+/// message holds.
+pub(super) const MOST_TOLD: usize = 32;
+
 /// When what happened to a process that starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StartTimes {
@@ -43,7 +47,7 @@ impl StartTimes {
             .map(|took| phase("pre-start hook", Duration::ZERO, took));
         let of_exec = phase("exec", hook, exec);
         let from_setup = micros(hook + exec);
-        let of_instance = told.iter().map(|told| Phase {
+        let of_instance = told.iter().take(MOST_TOLD).map(|told| Phase {
             name: told.name.clone(),
             us: told.us,
             at_us: told.at_us.map(|at| at.saturating_add(from_setup)),
