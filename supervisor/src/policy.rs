@@ -160,6 +160,7 @@ impl State {
             Event::Unpin(request) => self.unpin(request),
             Event::TryAgain => self.try_again(),
             Event::Uplink(instance, health) => self.uplink_is(instance, health),
+            Event::OneUplink(health) => self.one_uplink_is(health),
             Event::Steered(outcome) => self.steered(outcome),
             Event::Strayed(packets) => self.strayed(packets),
             Event::TimedOut(timer) => self.timed_out(timer),

@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::process::Command;
+use std::time::Duration;
 use support::{PATIENCE, measured, three_flows, wait, wait_until_all_receive};
-use vswsup_tests::emulator::{FlowReport, FlowSpec, Report};
-use vswsup_tests::rig::{OneDevice, Rig, RigConfig};
+use vswsup_tests::emulator::{FlowReport, FlowSpec, Report, Running};
+use vswsup_tests::rig::{OneDevice, Rig, RigConfig, SoftwareNic};
 
 const PROMOTES: usize = 6;
 const KILLS: usize = 4;
@@ -197,4 +199,69 @@ fn the_next_supervisor_knows_where_the_device_is() {
         running.stop().unwrap()
     });
     report.flows.iter().for_each(assert_only_the_wire_loses);
+}
+
+/// Nobody is asked: it is closed, so that the kernel could have it, tried again and again without holding
+/// guests up, and open again when it is back.
+#[test]
+fn a_device_that_went_is_opened_again_when_it_is_back() {
+    let report = measured(|| {
+        let rig = Rig::start(&config()).unwrap();
+        let running = three_flows(&rig, slow);
+        let before = processes(&rig);
+        rename(SoftwareNic::NIC, "away");
+        wait(&rig, "it is missed", || {
+            has_trouble(&rig, "no network device")
+        });
+        wait(&rig, "it cannot be opened", || {
+            has_trouble(&rig, "steering: ")
+        });
+        let (refused, received) = guest_to_guest(&running);
+        std::thread::sleep(Duration::from_secs(3));
+        let (refused_then, received_then) = guest_to_guest(&running);
+        assert_eq!(refused_then, refused, "each try holds guests up");
+        assert!(
+            received_then - received > u64::from(RATE),
+            "{received_then}"
+        );
+        rename("away", SoftwareNic::NIC);
+        wait_until_all_receive(&rig, &running);
+        rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+        assert_eq!(processes(&rig), before, "nobody has died of it");
+        running.stop().unwrap()
+    });
+    let flow = report.flow("VM to VM").unwrap();
+    let none = (flow.lost, flow.doubled, flow.reordered, flow.disconnects);
+    assert_eq!(none, (0, 0, 0, 0), "{flow}");
+}
+
+fn rename(from: &str, to: &str) {
+    let renamed = Command::new("ip")
+        .args(["link", "set", from, "name", to])
+        .status();
+    assert!(renamed.unwrap().success(), "{from} to {to}");
+}
+
+fn has_trouble(rig: &Rig, what: &str) -> bool {
+    let status = rig.supervisor().status().unwrap();
+    let troubles = status["trouble"].as_array().unwrap();
+    troubles
+        .iter()
+        .any(|trouble| trouble.as_str().unwrap().contains(what))
+}
+
+/// Frames that the sender's ring had no room for, and frames that arrived.
+fn guest_to_guest(running: &Running) -> (u64, u64) {
+    let report = running.report();
+    let flow = report.flow("VM to VM").unwrap();
+    (flow.refused, flow.received)
+}
+
+fn processes(rig: &Rig) -> Vec<serde_json::Value> {
+    let status = rig.supervisor().status().unwrap();
+    let instances = status["instances"].as_array().unwrap();
+    instances
+        .iter()
+        .map(|instance| instance["pid"].clone())
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! Steering where both instances have the same device: it is closed in the one, and opened in the
 //! other.
 
+use super::start_times::MOST_TOLD;
 use super::{Daemon, Due};
 use crate::policy::{Event, Life};
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub(super) struct UplinkPlace {
 
 #[derive(Debug)]
 struct UplinkMove {
+    /// Who may have it open.
+    from: InstanceId,
     to: InstanceId,
     step: Step,
     began: Instant,
@@ -40,27 +43,33 @@ impl UplinkPlace {
         self.at
     }
 
-    fn is_at(&self, to: InstanceId, step: Step) -> bool {
-        let moving = self.moving.as_ref();
-        moving.is_some_and(|moving| moving.to == to && moving.step == step)
+    fn waits_for(&self, id: InstanceId, step: Step) -> bool {
+        let moving = self.moving.as_ref().filter(|moving| moving.step == step);
+        moving.is_some_and(|moving| match step {
+            Step::Closing => moving.from == id,
+            Step::Opening => moving.to == id,
+        })
     }
 }
 
 impl Daemon {
-    /// Begins to move the device to `to`. [`Event::Steered`] tells how it ended, in any case.
+    /// Begins to move the device to `to`. Where it is open already it went away meanwhile: then it is
+    /// closed, so that the kernel can have it, and opened anew. [`Event::Steered`] tells how it ended,
+    /// in any case.
     pub(super) fn move_uplink(&mut self, to: InstanceId) {
         let now = Instant::now();
-        self.uplink_place.at = None;
+        let from = self.uplink_place.at.take().unwrap_or(to.other());
         self.uplink_place.phases.clear();
         self.uplink_place.moving = Some(UplinkMove {
+            from,
             to,
             step: Step::Closing,
             began: now,
             step_began: now,
         });
         self.timers.start(Due::UplinkMove, now, LIMIT);
-        if self.may_have_uplink(to.other()) {
-            self.send(to.other(), &ToInstance::CloseUplink);
+        if self.may_have_uplink(from) {
+            self.send(from, &ToInstance::CloseUplink);
         } else {
             self.open_uplink();
         }
@@ -84,7 +93,7 @@ impl Daemon {
         if self.uplink_place.at == Some(id) {
             self.uplink_place.at = None;
         }
-        if self.uplink_place.is_at(id.other(), Step::Closing) {
+        if self.uplink_place.waits_for(id, Step::Closing) {
             self.end_step("uplink close");
             self.open_uplink();
         }
@@ -104,7 +113,7 @@ impl Daemon {
         if opened.trouble.is_none() {
             self.uplink_place.at = Some(id);
         }
-        if !self.uplink_place.is_at(id, Step::Opening) {
+        if !self.uplink_place.waits_for(id, Step::Opening) {
             return;
         }
         self.end_step("uplink open");
@@ -117,19 +126,18 @@ impl Daemon {
         if self.uplink_place.at == Some(id) {
             self.uplink_place.at = None;
         }
-        if self.uplink_place.is_at(id.other(), Step::Closing) {
-            self.open_uplink();
-        } else if self.uplink_place.is_at(id, Step::Opening)
-            || self.uplink_place.is_at(id, Step::Closing)
-        {
+        let moving = self.uplink_place.moving.as_ref();
+        if moving.is_some_and(|moving| moving.to == id) {
             self.end_uplink_move(Err(format!("{id} has ended")));
+        } else if self.uplink_place.waits_for(id, Step::Closing) {
+            self.open_uplink();
         }
     }
 
     pub(super) fn uplink_move_timed_out(&mut self) {
         if let Some(moving) = &self.uplink_place.moving {
             let reason = match moving.step {
-                Step::Closing => format!("{} did not close the uplink", moving.to.other()),
+                Step::Closing => format!("{} did not close the uplink", moving.from),
                 Step::Opening => format!("{} did not open the uplink", moving.to),
             };
             self.end_uplink_move(Err(format!("{reason} within {LIMIT:?}")));
@@ -161,8 +169,9 @@ impl Daemon {
             .phases
             .last()
             .and_then(|phase| phase.at_us);
-        for phase in &opened.phases {
-            let at_us = phase.at_us.map(|at| at + begin.unwrap_or(0));
+        for phase in opened.phases.iter().take(MOST_TOLD) {
+            let at_us = phase.at_us;
+            let at_us = at_us.map(|at| at.saturating_add(begin.unwrap_or(0)));
             let phase = Phase {
                 at_us,
                 ..phase.clone()

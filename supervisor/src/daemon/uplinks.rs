@@ -199,14 +199,34 @@ impl Daemon {
     pub(super) fn look_at_uplinks(&mut self) {
         self.timers.start(Due::Uplinks, Instant::now(), LOOK_EVERY);
         self.look_at_port();
+        if self.config.has_one_device() {
+            return self.look_at_the_one_uplink();
+        }
         for id in InstanceId::BOTH {
             self.look_at_uplink(id);
         }
     }
 
-    fn look_at_uplink(&mut self, id: InstanceId) {
+    fn health_of(&self, id: InstanceId) -> Health {
         let runs = self.processes[id as usize].is_some();
-        let health = self.uplinks.health(id, runs);
+        self.uplinks.health(id, runs)
+    }
+
+    /// Where it was never asked for, nothing is known against it.
+    fn look_at_the_one_uplink(&mut self) {
+        let known = InstanceId::BOTH.map(|id| self.health_of(id));
+        let bad = known.into_iter().find(|health| *health != Health::Well);
+        let health = bad.unwrap_or_default();
+        if InstanceId::BOTH
+            .iter()
+            .any(|&id| self.policy.uplink(id) != &health)
+        {
+            self.happen(Event::OneUplink(health));
+        }
+    }
+
+    fn look_at_uplink(&mut self, id: InstanceId) {
+        let health = self.health_of(id);
         if self.policy.uplink(id) != &health {
             self.happen(Event::Uplink(id, health));
         }

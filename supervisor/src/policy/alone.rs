@@ -33,9 +33,9 @@ impl State {
         !self.alone || self.life(id.other()) == Life::Absent
     }
 
-    /// It is its turn: the other one has its place only when this one is given up.
+    /// It is its turn: the other one has its place only when this one is given up, or has no uplink.
     pub(super) fn is_next(&self, id: InstanceId) -> bool {
-        !self.alone || id == self.heir || self.is_given_up(self.heir)
+        !self.alone || id == self.heir || self.is_given_up(self.heir) || self.is_held(self.heir)
     }
 
     pub(super) fn restart_as_other(&mut self, request: Request, reconnect: bool) {
@@ -75,9 +75,12 @@ impl State {
             );
         }
         let from = self.active().ok_or("no instance is active")?;
-        if self.is_given_up(from.other()) {
-            let reason = format!("{} is given up: `vswsup reload` first", from.other());
-            return Err(reason);
+        let to = from.other();
+        if self.is_given_up(to) {
+            return Err(format!("{to} is given up: `vswsup reload` first"));
+        }
+        if self.is_held(to) || self.is_worse_off(to) {
+            return Err(format!("the uplink of {to} is {}", self.uplink(to)));
         }
         Ok(from)
     }
@@ -91,12 +94,17 @@ impl State {
             self.instance_mut(id).failures = restart.failures;
             return restart.to;
         }
-        let trouble = self.fate(restart.to);
-        self.end_restart(Outcome::Degraded {
-            reason: format!("{trouble}; {} is started again", restart.from),
-            discarded: 0,
-        });
+        self.give_up_restart(&self.fate(restart.to));
         restart.from
+    }
+
+    fn give_up_restart(&mut self, trouble: &str) {
+        if let Some(restart) = self.restart {
+            self.end_restart(Outcome::Degraded {
+                reason: format!("{trouble}; {} is started again", restart.from),
+                discarded: 0,
+            });
+        }
     }
 
     /// It is over when the new one serves, or cannot.
@@ -109,6 +117,11 @@ impl State {
                 reason: "the supervisor is stopping".into(),
                 discarded: 0,
             });
+        }
+        if self.is_held(restart.to) {
+            self.heir = restart.from;
+            let uplink = self.uplink(restart.to);
+            return self.give_up_restart(&format!("the uplink of {} is {uplink}", restart.to));
         }
         if self.active() != Some(restart.to) {
             return;

@@ -67,6 +67,8 @@ pub enum Event {
     TryAgain,
     /// The uplink of an instance is this now. Before it is said, it is well.
     Uplink(InstanceId, Health),
+    /// The one uplink of both is this now.
+    OneUplink(Health),
     /// The answer to the [`Action::Steer`] before: it was done and verified, or why not.
     Steered(Result<(), String>),
     /// The answer to the [`Action::CountStray`] before: so many packets are lost, as far as is known.

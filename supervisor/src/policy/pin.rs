@@ -32,6 +32,9 @@ impl State {
         if self.is_stopping() {
             return Some("the supervisor is stopping".into());
         }
+        if self.restart().is_some() {
+            return Some("a move is under way: try again".into());
+        }
         let handover = self.handover.as_ref()?;
         let term = handover.term;
         Some(format!("a move to term {term} is under way: try again"))

@@ -26,6 +26,10 @@ impl Steering {
         self.on = Some(id);
     }
 
+    pub(super) fn delivers_to_nobody(&mut self) {
+        self.on = None;
+    }
+
     pub(super) fn forget_trouble(&mut self) {
         self.trouble = None;
     }

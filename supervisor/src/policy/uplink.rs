@@ -78,6 +78,23 @@ impl State {
     }
 
     pub(super) fn uplink_is(&mut self, id: InstanceId, health: Health) {
+        if self.note_uplink(id, health) {
+            self.call_off_what_is_in_vain();
+        }
+    }
+
+    /// Neither instance is better off than the other. A device that went is opened anew when it is
+    /// back, wherever it was open.
+    pub(super) fn one_uplink_is(&mut self, health: Health) {
+        let is_gone = matches!(health, Health::Gone(_));
+        let news = InstanceId::BOTH.map(|id| self.note_uplink(id, health.clone()));
+        if news.contains(&true) && is_gone {
+            self.steering.delivers_to_nobody();
+        }
+    }
+
+    /// Whether that is news.
+    fn note_uplink(&mut self, id: InstanceId, health: Health) -> bool {
         let uplink = &mut self.uplinks[id as usize];
         let is_news = uplink.health.badness() != health.badness();
         uplink.renewed &= health != Health::Well;
@@ -85,8 +102,8 @@ impl State {
         if is_news {
             self.fled = false;
             self.note(Note::Uplink(id, health));
-            self.call_off_what_is_in_vain();
         }
+        is_news
     }
 
     /// After the release word there is no way back.
@@ -115,13 +132,13 @@ impl State {
         self.uplink(from) != &Health::Well && self.uplink(to) == &Health::Well
     }
 
-    /// What is under way comes to its end first.
+    /// What is under way comes to its end first. While it is pinned there is no standby.
     pub(super) fn see_to_uplinks(&mut self) {
         let Some(active) = self.active().filter(|_| self.handover.is_none()) else {
             return;
         };
         let standby = active.other();
-        if self.pinned || self.is_stopping() || self.life(standby) != Life::Standby {
+        if self.is_stopping() || self.life(standby) != Life::Standby {
             return;
         }
         match self.uplink(standby) {

@@ -194,3 +194,47 @@ fn every_restart_with_two_mishaps_where_there_is_no_standby() {
         "only {worlds} worlds were found: the search is broken"
     );
 }
+
+#[test]
+fn every_restart_beside_two_lost_uplinks_where_there_is_no_standby() {
+    let mut world = made_well(World::alone());
+    (world.promotes_left, world.links_left) = (1, 2);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 200,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_restart_and_pin_with_one_mishap_where_there_is_no_standby() {
+    let mut world = made_well(World::alone());
+    (world.promotes_left, world.pins_left, world.faults_left) = (1, 1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_promote_beside_two_losses_of_the_one_uplink() {
+    let mut world = made_well(World::moving_uplink());
+    (world.promotes_left, world.links_left) = (1, 2);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 200,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_loss_of_the_one_uplink_with_one_mishap() {
+    let mut world = made_well(World::moving_uplink());
+    (world.links_left, world.faults_left) = (1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}

@@ -265,6 +265,10 @@ impl World {
     }
 
     fn try_steer(&mut self, id: InstanceId) -> Result<(), String> {
+        if self.moves_uplink && self.link(id) == Link::Gone {
+            self.nic = None;
+            return Err("no such device".into());
+        }
         if self.steer_failures > 0 {
             self.steer_failures -= 1;
             self.nic = None;

@@ -4,7 +4,8 @@
 //! It is opened by order, after the other one has closed it; by itself when the other one has died,
 //! or when a handover is off. Each is tried for a while: the kernel may not have taken the device
 //! from a dead process yet. Meanwhile guests' packets wait in their own rings
-//! ([`UplinkPort::is_awaited`]); when it is over, guests at least reach each other.
+//! ([`UplinkPort::is_awaited`]); when it is over, guests at least reach each other, and what is tried
+//! after that holds nobody up.
 
 use super::fault::{self, Phase};
 use super::instance::Instance;
@@ -113,11 +114,11 @@ impl UplinkDevice {
         self.device.as_ref().map(Uplink::mac).transpose()
     }
 
+    /// Lanes hold guests' packets back for as long as they did so before.
     fn begin_to_open(&mut self, patience: Duration) {
         let now = Instant::now();
         let until = now + patience;
         self.holds_until = None;
-        self.port.set_awaited(true);
         let opening = self.opening.get_or_insert_with(|| Opening {
             next: now,
             pause: FIRST_PAUSE,
@@ -190,7 +191,8 @@ impl Instance {
         self.host.say(FromInstance::UplinkOpened(opened));
     }
 
-    /// The supervisor wants it closed here. What has arrived is forwarded first.
+    /// The supervisor wants it closed here. What the lanes have in hand is forwarded first; what is in
+    /// the device's ring is lost, as all that comes until it is open again.
     pub(super) fn close_uplink(&mut self) {
         self.give_up_uplink();
         self.host.say(FromInstance::UplinkClosed);

@@ -283,10 +283,10 @@ impl World {
             Move::StartSupervisor => self.start_supervisor(),
             Move::LoseLink(id, link) => {
                 self.links_left -= 1;
-                self.links[id as usize] = link;
+                self.set_link(id, link);
             }
             Move::TellLink(id) => self.tell_link(id),
-            Move::MendLink(id) => self.links[id as usize] = Link::Well,
+            Move::MendLink(id) => self.set_link(id, Link::Well),
             Move::Stop => self.happen(Event::Stop),
         }
     }
@@ -330,6 +330,10 @@ impl World {
     /// Nothing goes wrong any more: things go on until nothing is left to do but what timers begin.
     pub(crate) fn settle(&mut self) {
         self.steer_failures = 0;
+        if self.moves_uplink {
+            // Else it would be tried for ever to open it.
+            self.set_link(InstanceId::A, Link::Well);
+        }
         if self.state.is_pinned() {
             self.pin(Event::Unpin);
         }
@@ -359,10 +363,13 @@ impl World {
         }
     }
 
-    /// As [`Self::settle`], and nobody sees to the uplinks.
+    /// As [`Self::settle`], and nobody sees to the uplinks. To open what is gone is tried for ever.
     pub(crate) fn settle_timers(&mut self) {
         for _ in 0..2000 {
-            let timers = self.timers.iter().map(|&timer| Move::TimeOut(timer));
+            let is_in_vain = self.moves_uplink && self.link(InstanceId::A) == Link::Gone;
+            let timers = self.timers.iter();
+            let timers = timers.filter(|timer| !is_in_vain || **timer != Timer::Steer);
+            let timers = timers.map(|&timer| Move::TimeOut(timer));
             match self.progress().into_iter().chain(timers).next() {
                 Some(next) => self.make(next),
                 None => return,

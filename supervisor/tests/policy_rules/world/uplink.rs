@@ -36,8 +36,21 @@ impl World {
     /// The supervisor finds out how it is.
     pub(crate) fn tell_link(&mut self, id: InstanceId) {
         let link = self.link(id);
+        if self.moves_uplink {
+            self.links_told = [link; 2];
+            self.nic = self.nic.filter(|_| link != Link::Gone);
+            return self.happen(Event::OneUplink(link.health()));
+        }
         self.links_told[id as usize] = link;
         self.happen(Event::Uplink(id, link.health()));
+    }
+
+    /// That of `id`, and of both where there is one for both.
+    pub(crate) fn set_link(&mut self, id: InstanceId, link: Link) {
+        match self.moves_uplink {
+            true => self.links = [link; 2],
+            false => self.links[id as usize] = link,
+        }
     }
 
     pub(crate) fn is_link_news(&self, id: InstanceId) -> bool {
@@ -46,7 +59,7 @@ impl World {
 
     /// Sets the uplink, and the supervisor finds out.
     pub(crate) fn lose_link(&mut self, id: InstanceId, link: Link) {
-        self.links[id as usize] = link;
+        self.set_link(id, link);
         self.tell_link(id);
     }
 
@@ -58,10 +71,13 @@ impl World {
     }
 
     pub(super) fn links_to_lose(&self) -> Vec<Move> {
+        let can_be = |id| self.links_left > 0 && self.link(id) == Link::Well;
+        if self.moves_uplink {
+            let gone = can_be(InstanceId::A).then_some(Move::LoseLink(InstanceId::A, Link::Gone));
+            return gone.into_iter().collect();
+        }
         let lose = |id| [Link::Deaf, Link::Silent, Link::Gone].map(|link| Move::LoseLink(id, link));
-        let both = InstanceId::BOTH
-            .into_iter()
-            .filter(|&id| self.links_left > 0 && self.link(id) == Link::Well);
+        let both = InstanceId::BOTH.into_iter().filter(|&id| can_be(id));
         both.flat_map(lose).collect()
     }
 
@@ -92,10 +108,14 @@ impl World {
         }
     }
 
-    /// At rest, and with nothing else in the way, traffic is where it is well.
+    /// At rest, and with nothing else in the way, traffic is where it is well, and somewhere if there is
+    /// an uplink at all.
     pub(crate) fn check_fled(&self) {
-        let (Some(active), false) = (self.state.active(), self.state.is_pinned()) else {
+        if self.state.is_pinned() || self.state.is_stopping() {
             return;
+        }
+        let Some(active) = self.state.active() else {
+            return assert_eq!(self.links, [Link::Gone; 2], "nobody is active: {self:#?}");
         };
         if self.state.spare().is_some() {
             let [active, spare] = [active, active.other()].map(|id| self.state.uplink(id));
