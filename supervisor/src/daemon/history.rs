@@ -92,3 +92,47 @@ impl FirstPacket {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::protocol::Outcome;
+    use std::time::SystemTime;
+
+    fn promote(term: u64) -> HistoryEntry {
+        HistoryEntry {
+            time: SystemTime::UNIX_EPOCH,
+            kind: MoveKind::Promote,
+            term,
+            from: Some(InstanceId::A),
+            to: Some(InstanceId::B),
+            cause: "asked for".to_owned(),
+            outcome: Outcome::Done,
+            freeze_us: None,
+            total_us: Some(40),
+            discarded: 0,
+            failover: None,
+            phases: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_term_has_one_first_packet_told_before_or_after_it() {
+        let mut history = History::default();
+        history.first_packet(2, 7);
+        history.record(promote(2));
+        history.record(promote(3));
+        history.first_packet(3, 9);
+        for again in 0..3 {
+            history.first_packet(3, again);
+        }
+        let packets = history.last(2).into_iter().map(|entry| {
+            let phases = entry.phases.into_iter();
+            phases
+                .map(|phase| (phase.us, phase.at_us))
+                .collect::<Vec<_>>()
+        });
+        let packets: Vec<_> = packets.collect();
+        assert_eq!(packets, [[(7, Some(40))], [(9, Some(40))]]);
+    }
+}

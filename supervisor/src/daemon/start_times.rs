@@ -112,3 +112,36 @@ impl Daemon {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(at_us: u64) -> message::Phase {
+        message::Phase {
+            name: "eal".to_owned(),
+            us: 5,
+            at_us: Some(at_us),
+        }
+    }
+
+    #[test]
+    fn what_an_instance_tells_lies_behind_hook_and_exec_and_is_bounded() {
+        let mut times = StartTimes::spawned(Some(Duration::from_millis(3)));
+        times.greeted = Some(times.spawned + Duration::from_millis(4));
+        let phases = times.phases(&[told(10), told(u64::MAX)]);
+        let shown: Vec<_> = phases
+            .iter()
+            .map(|phase| (&phase.name[..], phase.at_us))
+            .collect();
+        let expected = [
+            ("pre-start hook", Some(0)),
+            ("exec", Some(3000)),
+            ("eal", Some(7010)),
+            ("eal", Some(u64::MAX)),
+        ];
+        assert_eq!(shown, expected);
+        let many = vec![told(1); 10 * MOST_TOLD];
+        assert_eq!(times.phases(&many).len(), 2 + MOST_TOLD);
+    }
+}

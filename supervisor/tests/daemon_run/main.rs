@@ -3,6 +3,7 @@
 
 mod failures;
 mod fake;
+mod hooks;
 mod rig;
 mod uplinks;
 mod wishes;
@@ -84,6 +85,18 @@ fn main() {
         (
             "without_uplinks_guests_are_served",
             uplinks::both_lose_theirs,
+        ),
+        (
+            "hooks_follow_each_other_and_know_what_they_are_about",
+            hooks::one_after_the_other,
+        ),
+        (
+            "a_pre_start_hook_that_hangs_delays_nobody_else",
+            hooks::that_hangs_before_a_start,
+        ),
+        (
+            "a_post_stop_hook_that_fails_is_told_and_changes_nothing",
+            hooks::that_fails_after_an_end,
         ),
         (
             "one_that_babbles_is_not_the_only_one_heard",

@@ -27,9 +27,15 @@ pub(crate) struct Rig {
 impl Rig {
     /// Two ports in server mode; time limits that a busy machine keeps.
     pub(crate) fn start() -> Self {
+        Self::with(|_| String::new())
+    }
+
+    /// As above, with what `more` says of the configuration for this directory.
+    pub(crate) fn with(more: impl FnOnce(&Path) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("vswsup.toml");
-        fs::write(&config, config_text(directory.path(), &["vm1", "vm2"])).unwrap();
+        let text = config_text(directory.path(), &["vm1", "vm2"]) + &more(directory.path());
+        fs::write(&config, text).unwrap();
         let log = directory.path().join("log");
         let daemon = spawn(directory.path(), &log);
         Self {
