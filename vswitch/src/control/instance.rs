@@ -133,9 +133,9 @@ impl Instance {
                 }
             }
         }
-        let rest = self.host.lanes.rest();
+        let at_rest = self.host.lanes.are_at_rest();
         self.hear_lanes()?;
-        self.stood_down_when(rest);
+        self.stood_down_when(at_rest);
         if memory::take_news() {
             self.close_lost_devices();
         }

@@ -111,7 +111,7 @@ impl LaneSet {
     }
 
     /// No lane has its lock or waits for it; after [`Self::stand_down`] none will.
-    pub fn rest(&self) -> bool {
+    pub fn are_at_rest(&self) -> bool {
         let mut lanes = self.lanes.iter();
         lanes.all(|lane| lane.told.rests.load(SeqCst))
     }
