@@ -16,6 +16,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct UplinkPlace {
     /// Who has it open, when that is known.
     at: Option<InstanceId>,
+    /// It went away since it was opened there.
+    lost: bool,
     moving: Option<UplinkMove>,
     /// What took how long when it was moved last, µs from the begin of the move on.
     pub(super) phases: Vec<Phase>,
@@ -43,6 +45,12 @@ impl UplinkPlace {
         self.at
     }
 
+    /// Who has to close it before `to` opens it: `to` itself, if what that has open is of no use.
+    fn closes_for(&mut self, to: InstanceId) -> InstanceId {
+        let lost = std::mem::take(&mut self.lost);
+        self.at.take().filter(|_| lost).unwrap_or(to.other())
+    }
+
     fn waits_for(&self, id: InstanceId, step: Step) -> bool {
         let moving = self.moving.as_ref().filter(|moving| moving.step == step);
         moving.is_some_and(|moving| match step {
@@ -53,12 +61,16 @@ impl UplinkPlace {
 }
 
 impl Daemon {
-    /// Begins to move the device to `to`. Where it is open already it went away meanwhile: then it is
-    /// closed, so that the kernel can have it, and opened anew. [`Event::Steered`] tells how it ended,
-    /// in any case.
+    /// The device is not there any more. It is to be closed, so that the kernel can have it, and opened
+    /// anew.
+    pub(super) fn uplink_is_lost(&mut self) {
+        self.uplink_place.lost = true;
+    }
+
+    /// Begins to move the device to `to`. [`Event::Steered`] tells how it ended, in any case.
     pub(super) fn move_uplink(&mut self, to: InstanceId) {
         let now = Instant::now();
-        let from = self.uplink_place.at.take().unwrap_or(to.other());
+        let from = self.uplink_place.closes_for(to);
         self.uplink_place.phases.clear();
         self.uplink_place.moving = Some(UplinkMove {
             from,
@@ -187,6 +199,31 @@ impl Daemon {
         };
         if let Err(error) = outcome {
             self.events.push_back(Event::Broken(id, error.to_string()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use InstanceId::{A, B};
+
+    #[test]
+    fn only_what_is_lost_is_closed_where_it_is_to_be_open() {
+        let place = |at, lost| UplinkPlace {
+            at,
+            lost,
+            ..UplinkPlace::default()
+        };
+        for (mut place, closes) in [
+            (place(Some(A), false), A),
+            (place(Some(B), false), A),
+            (place(Some(B), true), B),
+            (place(Some(A), true), A),
+            (place(None, true), A),
+        ] {
+            assert_eq!(place.closes_for(B), closes, "{place:?}");
+            assert_eq!((place.at, place.lost), (None, false));
         }
     }
 }

@@ -221,6 +221,9 @@ impl Daemon {
             .iter()
             .any(|&id| self.policy.uplink(id) != &health)
         {
+            if matches!(health, Health::Gone(_)) {
+                self.uplink_is_lost();
+            }
             self.happen(Event::OneUplink(health));
         }
     }
