@@ -36,8 +36,17 @@ pub struct BridgeFdbConfig {
 
 /// Behind a tap is a process, QEMU, which must be scheduled to read the packet.
 fn default_in_flight() -> Duration {
-    Duration::from_millis(10)
+    CONTRACT.in_flight
 }
+
+/// With the default time in flight.
+pub(crate) const CONTRACT: Contract = Contract {
+    atomic: false,
+    make_before_break: true,
+    may_lose: false,
+    may_double: true,
+    in_flight: Duration::from_millis(10),
+};
 
 /// Looks at what is behind the port that is left. More are needed only when addresses expire meanwhile,
 /// which makes the kernel skip others.
@@ -202,11 +211,8 @@ impl Steering for BridgeFdb {
     /// both ports between two requests.
     fn contract(&self) -> Contract {
         Contract {
-            atomic: false,
-            make_before_break: true,
-            may_lose: false,
-            may_double: true,
             in_flight: self.in_flight,
+            ..CONTRACT
         }
     }
 

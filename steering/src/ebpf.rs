@@ -39,8 +39,17 @@ pub struct EbpfConfig {
 /// From the read of the map to the port's receive queue a packet stays in one softirq of one CPU:
 /// five times the longest that was measured on veth, see `docs/steering.md`.
 fn default_in_flight() -> Duration {
-    Duration::from_micros(20)
+    CONTRACT.in_flight
 }
+
+/// With the default time in flight.
+pub(crate) const CONTRACT: Contract = Contract {
+    atomic: true,
+    make_before_break: true,
+    may_lose: false,
+    may_double: false,
+    in_flight: Duration::from_micros(20),
+};
 
 /// The installed software NIC.
 #[derive(Debug)]
@@ -141,11 +150,8 @@ fn repair_ports(devices: &Devices, target: &mut Target) -> Result<(), EbpfError>
 impl Steering for Ebpf {
     fn contract(&self) -> Contract {
         Contract {
-            atomic: true,
-            make_before_break: true,
-            may_lose: false,
-            may_double: false,
             in_flight: self.in_flight,
+            ..CONTRACT
         }
     }
 

@@ -21,6 +21,7 @@ mod command;
 mod config;
 mod ebpf;
 mod error;
+mod kind;
 mod netdev;
 mod netlink;
 mod none;
@@ -33,9 +34,13 @@ pub use command::{CommandConfig, CommandError};
 pub use config::SteeringConfig;
 pub use ebpf::{Doing, EbpfConfig, EbpfError};
 pub use error::SteeringError;
+pub use kind::Kind;
 pub use netdev::{NetdevError, Ports};
 pub use side::Side;
-pub use sriov::{Address, SriovDoing, SriovError, SriovMacConfig, SriovVlanConfig, Vlan};
+pub use sriov::{
+    Address, RESETTING as DRIVERS_THAT_RESET_VFS, SriovDoing, SriovError, SriovMacConfig,
+    SriovVlanConfig, Vlan,
+};
 pub use tc_flower::{Representors, TcFlowerConfig, TcFlowerDoing, TcFlowerError};
 
 use std::fmt::Debug;

@@ -28,7 +28,16 @@ use crate::{Contract, Side, Steering, SteeringError};
 const KEY: &str = "pf";
 /// Drivers that reset a VF whose address or VLAN is set. Source: Linux
 /// `drivers/net/ethernet/intel/i40e/i40e_virtchnl_pf.c`, `ice/ice_sriov.c`.
-const RESETTING: [&str; 2] = ["i40e", "ice"];
+pub const RESETTING: [&str; 2] = ["i40e", "ice"];
+
+/// With the default time in flight.
+pub(crate) const CONTRACT: Contract = Contract {
+    atomic: false,
+    make_before_break: true,
+    may_lose: false,
+    may_double: true,
+    in_flight: Duration::from_millis(1),
+};
 
 /// A PF and two of its VFs.
 #[derive(Debug)]
@@ -246,11 +255,8 @@ impl Steering for Sriov {
     /// The driver sets one VF after the other.
     fn contract(&self) -> Contract {
         Contract {
-            atomic: false,
-            make_before_break: true,
-            may_lose: false,
-            may_double: true,
             in_flight: self.in_flight,
+            ..CONTRACT
         }
     }
 

@@ -25,6 +25,15 @@ use crate::netlink::Netlink;
 use crate::netlink::flower::Offload;
 use crate::{Contract, Side, Steering, SteeringError};
 
+/// With the default time in flight.
+pub(crate) const CONTRACT: Contract = Contract {
+    atomic: true,
+    make_before_break: true,
+    may_lose: false,
+    may_double: false,
+    in_flight: Duration::from_millis(1),
+};
+
 /// The installed rules.
 #[derive(Debug)]
 pub(crate) struct TcFlower {
@@ -198,11 +207,8 @@ impl Steering for TcFlower {
     /// One rule comes or goes.
     fn contract(&self) -> Contract {
         Contract {
-            atomic: true,
-            make_before_break: true,
-            may_lose: false,
-            may_double: false,
             in_flight: self.in_flight,
+            ..CONTRACT
         }
     }
 

@@ -187,7 +187,7 @@ impl Daemon {
             .map_err(|error| DaemonError::Control { path, error })?;
         let signals = Signals::new(poll.registry()).map_err(DaemonError::Loop)?;
         let hooks = Hooks::new(poll.registry()).map_err(DaemonError::Loop)?;
-        let uplinks = if found {
+        let mut uplinks = if found {
             Uplinks::resume(&config, Sysfs::host(), runtime.path())
         } else {
             Uplinks::take(&config, Sysfs::host(), runtime.path())?
@@ -195,6 +195,7 @@ impl Daemon {
         let adopted = adopt::adopt(&rejoin, orphans, Patience::default())?;
         if found && adopted.is_empty() {
             check::require(&config)?;
+            uplinks = Uplinks::take(&config, Sysfs::host(), runtime.path())?;
         }
         adopt::require_same_lanes(&adopted, &config)?;
         let ledger = ledger_of(&adopted)?;

@@ -48,7 +48,7 @@ pub struct SriovVlanConfig {
 /// A NIC has a packet in the VF's receive ring within microseconds; interrupted PCIe writes and a busy
 /// IOMMU are allowed for.
 fn default_in_flight() -> Duration {
-    Duration::from_millis(1)
+    super::CONTRACT.in_flight
 }
 
 /// The number of a VLAN, 1 to 4094 (IEEE 802.1Q, 9.6).

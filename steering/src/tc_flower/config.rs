@@ -60,7 +60,7 @@ fn in_hardware() -> bool {
 
 /// As for VFs that are told apart by their addresses: the way from the NIC to the receive ring is the same.
 fn default_in_flight() -> Duration {
-    Duration::from_millis(1)
+    super::CONTRACT.in_flight
 }
 
 impl TryFrom<Keys> for TcFlowerConfig {

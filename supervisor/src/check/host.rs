@@ -29,7 +29,8 @@ fn iommu(sysfs: &Sysfs) -> String {
 fn vfio(sysfs: &Sysfs) -> String {
     let drivers = sysfs.names("sys/bus/pci/drivers");
     let has_driver = drivers.iter().any(|name| name == VFIO_PCI);
-    let groups = sysfs.names("dev/vfio").len().saturating_sub(1);
+    let nodes = sysfs.names("dev/vfio").into_iter();
+    let groups = nodes.filter(|name| name.parse::<u32>().is_ok()).count();
     match (has_driver, has_groups(sysfs)) {
         (true, _) => format!("vfio-pci is loaded, {groups} groups in /dev/vfio"),
         (false, true) => "vfio-pci is not loaded: `modprobe vfio-pci`".to_owned(),
@@ -67,6 +68,7 @@ mod tests {
     fn a_host_with_everything_and_one_with_nothing() {
         let fake = Fake::with_pf();
         fake.file("dev/vfio/vfio", "");
+        fake.file("dev/vfio/devices/vfio0", "");
         fake.file("dev/vfio/7", "");
         let sysfs = fake.sysfs();
         assert!(iommu(&sysfs).starts_with("1 groups"));

@@ -4,66 +4,28 @@
 use super::finding::Findings;
 use super::functions::shown;
 use crate::pci::{Pf, Sysfs};
-use std::time::Duration;
-use steering::Contract;
+use steering::{Contract, DRIVERS_THAT_RESET_VFS, Kind};
 
 /// PF drivers that give a running VF another address or port VLAN and leave it running (from
 /// Linux 6.1: `igb_set_vf_mac`, `ixgbe_set_vf_mac`).
 const SET_IN_PLACE: [&str; 2] = ["igb", "ixgbe"];
-/// PF drivers that reset the VF (`i40e_ndo_set_vf_mac`, `ice_set_vf_mac`).
-const RESET: [&str; 2] = ["i40e", "ice"];
 
-/// One way to steer, with the contract that its backend has by default.
-struct Method {
-    name: &'static str,
-    contract: Contract,
-    /// Whether there can be one here.
-    here: fn(&Sysfs) -> String,
-}
-
-const METHODS: [Method; 5] = [
-    Method {
-        name: "ebpf",
-        contract: contract(true, false, 20),
-        here: |_| "any network device, in software; instances on veth or tap".to_owned(),
-    },
-    Method {
-        name: "bridge-fdb",
-        contract: contract(false, true, 10_000),
-        here: |_| "two ports of a Linux bridge, such as the taps of virtio-net devices".to_owned(),
-    },
-    Method {
-        name: "sriov-mac",
-        contract: contract(false, true, 1_000),
-        here: |sysfs| of_each_pf(sysfs, setting_a_vf),
-    },
-    Method {
-        name: "sriov-vlan",
-        contract: contract(false, true, 1_000),
-        here: |sysfs| of_each_pf(sysfs, setting_a_vf),
-    },
-    Method {
-        name: "tc-flower",
-        contract: contract(true, false, 1_000),
-        here: |sysfs| of_each_pf(sysfs, switchdev),
-    },
-];
-
-/// All of them make before they break, and lose nothing.
-const fn contract(atomic: bool, may_double: bool, in_flight_us: u64) -> Contract {
-    Contract {
-        atomic,
-        make_before_break: true,
-        may_lose: false,
-        may_double,
-        in_flight: Duration::from_micros(in_flight_us),
+pub(super) fn describe(findings: &mut Findings<'_>, sysfs: &Sysfs) {
+    for kind in Kind::ALL {
+        let text = format!("{}; {}", promises(&kind.contract()), here(kind, sysfs));
+        findings.note(&format!("steering.{}", kind.name()), text);
     }
 }
 
-pub(super) fn describe(findings: &mut Findings<'_>, sysfs: &Sysfs) {
-    for method in METHODS {
-        let text = format!("{}; {}", promises(&method.contract), (method.here)(sysfs));
-        findings.note(&format!("steering.{}", method.name), text);
+/// Whether there can be this backend here.
+fn here(kind: Kind, sysfs: &Sysfs) -> String {
+    match kind {
+        Kind::Ebpf => "any network device, in software; instances on veth or tap".to_owned(),
+        Kind::BridgeFdb => {
+            "two ports of a Linux bridge, such as the taps of virtio-net devices".to_owned()
+        }
+        Kind::SriovMac | Kind::SriovVlan => of_each_pf(sysfs, setting_a_vf),
+        Kind::TcFlower => of_each_pf(sysfs, switchdev),
     }
 }
 
@@ -109,7 +71,7 @@ fn of_each_pf(sysfs: &Sysfs, of: fn(&Pf<'_>) -> &'static str) -> String {
 fn setting_a_vf(pf: &Pf<'_>) -> &'static str {
     match pf.driver().as_str() {
         driver if SET_IN_PLACE.contains(&driver) => "yes",
-        driver if RESET.contains(&driver) => "no, its driver resets the VF",
+        driver if DRIVERS_THAT_RESET_VFS.contains(&driver) => "no, its driver resets the VF",
         _ => "if its driver does not reset the VF: try it before it serves",
     }
 }
@@ -150,27 +112,30 @@ mod tests {
 
     #[test]
     fn promises_are_in_words() {
-        let told = promises(&METHODS[2].contract);
+        let told = promises(&Kind::SriovMac.contract());
         assert_eq!(
             told,
             "not atomic, make before break, loses none, may double, 1ms in flight"
         );
     }
 
-    /// What is told here is what the table of the documentation says of the backends.
+    /// What the backends promise is what the table of the documentation says.
     #[test]
     fn the_documentation_says_the_same() {
         let docs = include_str!("../../../docs/steering.md");
-        for method in METHODS {
-            let name = format!("| `{}` |", method.name);
+        for kind in Kind::ALL {
+            let contract = kind.contract();
+            let name = format!("| `{}` |", kind.name());
             let row = docs.lines().find(|line| line.starts_with(&name));
             let row = row.unwrap_or_else(|| panic!("no row {name}"));
             let cells: Vec<_> = row.split('|').map(str::trim).collect();
-            let contract = method.contract;
             assert_eq!(cells[3] == "yes", contract.atomic, "{row}");
             assert_eq!(cells[4] == "yes", contract.make_before_break, "{row}");
             assert_eq!(cells[5] == "none", !contract.may_lose, "{row}");
             assert_eq!(cells[6] == "none", !contract.may_double, "{row}");
+            let in_flight = humantime::format_duration(contract.in_flight).to_string();
+            let told = cells[7].replace("µs", "us").replace(' ', "");
+            assert!(told.starts_with(&in_flight), "{in_flight}: {row}");
         }
     }
 }

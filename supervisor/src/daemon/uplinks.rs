@@ -147,8 +147,8 @@ impl Uplinks {
         match &self.claim {
             Some(claim) if claim.is_there(id) => None,
             Some(claim) => {
-                let name = claim.name(id);
-                Some(format!("{name} is not there; {id} starts when it is back"))
+                let (name, way) = (claim.name(id), claim.way_back(id));
+                Some(format!("{name} is not there; {way}"))
             }
             None => self.of[id as usize]
                 .device

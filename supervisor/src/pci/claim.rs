@@ -92,6 +92,11 @@ impl Claim {
         self.wanted.name(instance)
     }
 
+    /// What brings the function of `instance` back that was taken away.
+    pub(crate) fn way_back(&self, instance: InstanceId) -> String {
+        self.wanted.way_back(instance)
+    }
+
     /// The PF, if the configuration names one, while it is there.
     ///
     /// # Errors
@@ -101,17 +106,17 @@ impl Claim {
     }
 
     /// Undoes what [`Self::take`] did, also when another supervisor did it. The instances are gone.
+    /// Whatever fails, all of it is tried.
     ///
     /// # Errors
-    /// What could not be given back; the next one to end tries again.
+    /// What could not be given back first; the next one to end tries again.
     pub(crate) fn give_back(&self) -> Result<(), PciError> {
         let found = Found::load(&self.memory)?;
-        for function in &found.functions {
-            self.give_back_function(function)?;
-        }
-        if let Some(pf) = &found.pf {
-            self.give_back_pf(pf)?;
-        }
+        let functions = found.functions.iter();
+        let functions = functions.map(|function| self.give_back_function(function));
+        let pf = found.pf.iter().map(|pf| self.give_back_pf(pf));
+        let outcomes: Vec<_> = functions.chain(pf).collect();
+        outcomes.into_iter().collect::<Result<(), _>>()?;
         Found::forget(&self.memory);
         Ok(())
     }
@@ -130,7 +135,8 @@ impl Claim {
     }
 
     /// The PF is up first: switched on later it would leave its VFs deaf. Making them resets it, and it
-    /// has to find its link partner again. New VFs are left without driver.
+    /// has to find its link partner again. New VFs are left without driver. VFs that somebody removed one by
+    /// one still count for the kernel, and have to be given up first.
     fn make_vfs(&self, pf: &Pf<'_>) -> Result<Vec<String>, PciError> {
         let mut found = Found::load(&self.memory)?;
         found.note_pf(pf);
@@ -140,6 +146,7 @@ impl Claim {
         }
         let before = pf.wait_for_carrier(CARRIER);
         pf.set_autoprobe(false)?;
+        pf.set_vfs(0)?;
         pf.set_vfs(self.wanted.enough())?;
         let after = before && pf.wait_for_carrier(CARRIER);
         let netdev = pf.netdev();
@@ -154,6 +161,7 @@ impl Claim {
         let groups = [Group::of(&functions[0])?, Group::of(&functions[1])?];
         require_apart(&groups)?;
         groups.iter().try_for_each(Group::require_viable)?;
+        groups.iter().try_for_each(Group::require_unused)?;
         let mut found = Found::load(&self.memory)?;
         functions.iter().for_each(|function| found.note(function));
         found.save(&self.memory)?;
@@ -161,17 +169,21 @@ impl Claim {
         groups.iter().try_for_each(Group::require_free)
     }
 
-    /// One that is gone needs nothing.
+    /// One that is gone needs nothing. One without driver was on its way to vfio-pci.
     fn give_back_function(&self, found: &FoundFunction) -> Result<(), PciError> {
         let function = Function::new(&self.sysfs, found.address.clone());
         if !function.exists() {
             return Ok(());
         }
         function.set_driver_override(found.driver_override.as_deref())?;
-        match function.driver().as_deref() {
-            Some(VFIO_PCI) => function.give_to(found.driver.as_deref()),
+        match function.driver() {
+            driver if driver == found.driver => Ok(()),
             // Somebody else has seen to it.
-            Some(_) | None => Ok(()),
+            Some(driver) if driver != VFIO_PCI => Ok(()),
+            Some(_) | None => {
+                require_let_go(&function)?;
+                function.give_to(found.driver.as_deref())
+            }
         }
     }
 
@@ -180,9 +192,7 @@ impl Claim {
             Ok(pf) => pf,
             Err(_) => return Ok(()),
         };
-        if pf.vfs() > 0 {
-            pf.set_vfs(0)?;
-        }
+        self.remove_vfs(&pf)?;
         if let Some(on) = found.autoprobe {
             pf.set_autoprobe(on)?;
         }
@@ -190,6 +200,22 @@ impl Claim {
             pf.set_up(false)?;
         }
         Ok(())
+    }
+
+    fn remove_vfs(&self, pf: &Pf<'_>) -> Result<(), PciError> {
+        for address in pf.vf_addresses() {
+            require_let_go(&Function::new(&self.sysfs, address))?;
+        }
+        pf.set_vfs(0)
+    }
+}
+
+/// The kernel waits for whoever has a function open, and whoever tells it to take the function away waits
+/// with it and cannot be killed (`vfio_unregister_group_dev`, Linux `drivers/vfio/vfio_main.c`).
+fn require_let_go(function: &Function<'_>) -> Result<(), PciError> {
+    match Group::of(function) {
+        Ok(group) => group.require_unused(),
+        Err(_) => Ok(()),
     }
 }
 

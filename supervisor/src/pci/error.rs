@@ -11,8 +11,8 @@ use std::path::PathBuf;
 pub enum PciError {
     /// No such network device.
     #[error(
-        "there is no network device `{0}`; `ip link` lists those of this network namespace: create \
-         it or correct the name"
+        "there is no network device `{0}`; `ip link` lists those of this network namespace: correct the \
+         name, or bring it back if it was removed (`echo 1 > /sys/bus/pci/rescan`)"
     )]
     NoNetdev(String),
     /// A network device without PCI function.
@@ -179,6 +179,11 @@ pub enum PciError {
 }
 
 impl PciError {
+    /// Somebody has the function.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
+
     /// What is wrong, and what to do.
     pub(crate) fn into_parts(self) -> (String, String) {
         let line = self.to_string();

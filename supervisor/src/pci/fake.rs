@@ -2,7 +2,7 @@
 
 use super::sysfs::Kernel;
 use super::{PciAddress, Sysfs};
-use nix::libc::{EBUSY, EINVAL, ENODEV};
+use nix::libc::{EBUSY, EINVAL, ENODEV, ENOENT};
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -113,7 +113,8 @@ impl Kernel for FakeKernel {
         }
         match file {
             "drivers_probe" => self.probe(value),
-            "unbind" => unlink(&self.device(value).join("driver")),
+            "unbind" => self.unbind(value),
+            "bind" if !directory.exists() => Err(io::Error::from_raw_os_error(ENOENT)),
             "bind" => self.bind(value, directory),
             "sriov_numvfs" => self.set_vfs(directory, before.trim(), value),
             "flags" => self.set_flags(directory, value),
@@ -136,6 +137,22 @@ impl FakeKernel {
         self.root.join("sys/bus/pci/devices").join(address)
     }
 
+    /// Here who waits for whoever has it open waits for ever.
+    fn remove(&self, address: &str) -> io::Result<()> {
+        assert!(!self.is_open(address), "somebody has {address} open");
+        fs::remove_dir_all(self.device(address))
+    }
+
+    fn is_open(&self, address: &str) -> bool {
+        let group = fs::read_link(self.device(address).join("iommu_group"));
+        let node = group.ok().and_then(|group| {
+            let node = self.root.join("dev/vfio").join(group.file_name()?);
+            fs::read_to_string(node).ok()
+        });
+        driver(&self.root, address).as_deref() == Some("vfio-pci")
+            && node.as_deref() == Some("busy")
+    }
+
     /// Only the driver that an override names, or that of a VF when it may be probed.
     fn probe(&self, address: &str) -> io::Result<()> {
         let device = self.device(address);
@@ -145,6 +162,11 @@ impl FakeKernel {
             return Ok(());
         }
         self.bind_to(address, wanted)
+    }
+
+    fn unbind(&self, address: &str) -> io::Result<()> {
+        assert!(!self.is_open(address), "somebody has {address} open");
+        unlink(&self.device(address).join("driver"))
     }
 
     fn bind(&self, address: &str, driver: &Path) -> io::Result<()> {
@@ -171,7 +193,11 @@ impl FakeKernel {
         Ok(())
     }
 
+    /// As many as there are already is nothing to do, whether they are there or not.
     fn set_vfs(&self, pf: &Path, before: &str, value: &str) -> io::Result<()> {
+        if before == value {
+            return Ok(());
+        }
         if before != "0" && value != "0" {
             fs::write(pf.join("sriov_numvfs"), before)?;
             return Err(io::Error::from_raw_os_error(EBUSY));
@@ -189,7 +215,7 @@ impl FakeKernel {
                 relink(&self.device(&address).join("physfn"), "../0000:01:00.0")?;
                 relink(&link, &format!("../{address}"))?;
             } else if link.is_symlink() {
-                fs::remove_dir_all(self.device(&address))?;
+                self.remove(&address)?;
                 fs::remove_file(link)?;
             }
         }
@@ -198,8 +224,12 @@ impl FakeKernel {
 
     /// There is a carrier at once.
     fn set_flags(&self, netdev: &Path, value: &str) -> io::Result<()> {
-        let up = value.ends_with('3');
-        fs::write(netdev.join("carrier"), if up { "1\n" } else { "0\n" })
+        let state = if value.ends_with('3') {
+            "up\n"
+        } else {
+            "down\n"
+        };
+        fs::write(netdev.join("operstate"), state)
     }
 }
 

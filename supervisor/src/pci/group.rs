@@ -86,6 +86,17 @@ impl<'s> Group<'s> {
             }
         })
     }
+
+    /// As above, where vfio need not have the group at all.
+    ///
+    /// # Errors
+    /// [`PciError::Busy`].
+    pub(super) fn require_unused(&self) -> Result<(), PciError> {
+        self.require_free().or_else(|error| match error.is_busy() {
+            true => Err(error),
+            false => Ok(()),
+        })
+    }
 }
 
 /// Each instance can have its own.

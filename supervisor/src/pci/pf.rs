@@ -66,9 +66,15 @@ impl<'s> Pf<'s> {
     /// (`sriov_numvfs_show`, Linux `drivers/pci/iov.c`): that would be until the instance ends, for
     /// which the supervisor is needed.
     pub(crate) fn vfs(&self) -> u16 {
-        let files = self.sysfs.names(&self.device(""));
-        let vfs = files.iter().filter(|name| name.starts_with("virtfn"));
-        u16::try_from(vfs.count()).unwrap_or(u16::MAX)
+        u16::try_from(self.vf_addresses().len()).unwrap_or(u16::MAX)
+    }
+
+    /// The addresses of its VFs.
+    pub(super) fn vf_addresses(&self) -> Vec<PciAddress> {
+        let files = self.sysfs.names(&self.device("")).into_iter();
+        let links = files.filter(|name| name.starts_with("virtfn"));
+        let names = links.filter_map(|link| self.sysfs.link_name(&self.device(&link)));
+        names.filter_map(|name| PciAddress::parse(&name)).collect()
     }
 
     /// The address of one of its VFs.
@@ -111,9 +117,12 @@ impl<'s> Pf<'s> {
         self.sysfs.write(&self.net("flags"), &format!("{flags:#x}"))
     }
 
-    /// It has a link partner.
+    /// It has a link partner. Asked by `operstate`, since `carrier` waits for the lock of all network
+    /// devices (`carrier_show`, Linux `net/core/net-sysfs.c`), which somebody may have for seconds. A driver
+    /// that says nothing of it has one (`Documentation/networking/operstates.rst`).
     pub(crate) fn has_carrier(&self) -> bool {
-        self.sysfs.number::<u8>(&self.net("carrier")) == Some(1)
+        let state = self.sysfs.read(&self.net("operstate"));
+        state.is_some_and(|state| state == "up" || state == "unknown")
     }
 
     /// Whether it has a carrier within `limit`.

@@ -97,6 +97,23 @@ impl Wanted {
         }
     }
 
+    /// What brings back one that was taken away.
+    pub(crate) fn way_back(&self, instance: InstanceId) -> String {
+        match (&self.pf, self.make_vfs) {
+            (None, _) => format!(
+                "bring it back (`echo 1 > /sys/bus/pci/rescan`), and {instance} starts by itself"
+            ),
+            (Some(_), true) => {
+                "VFs come back all at once: restart vswsup, which makes them anew".to_owned()
+            }
+            (Some(pf), false) => format!(
+                "VFs come back all at once: stop vswsup, make them anew (`echo 0`, then `echo {}`, into \
+                 /sys/class/net/{pf}/device/sriov_numvfs), and start it again",
+                self.enough()
+            ),
+        }
+    }
+
     fn missing(&self, pf: &Pf<'_>, number: u16) -> PciError {
         let netdev = pf.netdev().to_owned();
         match pf.vfs() {

@@ -8,16 +8,10 @@ use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::error::{Code, Messages};
-use super::{DpdkError, EalConfig, Memory};
+use super::{DpdkError, EalConfig, Memory, vfio};
 
-/// Kernel drivers under which DPDK can use a PCI device.
-const USABLE: &[&str] = &[
-    "vfio-pci",
-    "uio_pci_generic",
-    "igb_uio",
-    "mlx4_core",
-    "mlx5_core",
-];
+/// Other kernel drivers than vfio-pci under which DPDK can use a PCI device.
+const USABLE: &[&str] = &["uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core"];
 
 /// Why `rte_eal_init` failed.
 pub(super) fn start(config: &EalConfig, code: Code, log: Messages) -> DpdkError {
@@ -74,6 +68,12 @@ fn pci(address: &str, devargs: &str, code: Code, log: Messages) -> DpdkError {
         .and_then(Path::file_name)
         .and_then(|name| name.to_str());
     match driver {
+        Some(vfio::DRIVER) => DpdkError::PciRefused {
+            address: address.to_owned(),
+            trouble: vfio::trouble(&device),
+            code,
+            log,
+        },
         Some(driver) if USABLE.contains(&driver) => DpdkError::Probe {
             devargs: devargs.to_owned(),
             code,

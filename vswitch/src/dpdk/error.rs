@@ -117,6 +117,20 @@ pub enum DpdkError {
         /// What DPDK wrote meanwhile.
         log: Messages,
     },
+    /// The PCI device has the right driver, and still DPDK could not open it.
+    #[error(
+        "DPDK cannot open PCI device {address}, which is bound to vfio-pci; {trouble}: {code}{log}"
+    )]
+    PciRefused {
+        /// Its address.
+        address: String,
+        /// What is in the way, and what to do.
+        trouble: String,
+        /// What DPDK returned.
+        code: Code,
+        /// What it wrote meanwhile.
+        log: Messages,
+    },
     /// DPDK could not open the device.
     #[error("DPDK cannot open device {devargs:?}, check its name and arguments: {code}{log}")]
     Probe {

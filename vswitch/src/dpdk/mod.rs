@@ -25,6 +25,7 @@ mod queue;
 mod setup;
 mod uplink;
 mod version;
+mod vfio;
 
 pub use args::{EalConfig, LogLevel, Memory, Pci};
 pub use batch::MbufBatch;

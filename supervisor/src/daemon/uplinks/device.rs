@@ -54,8 +54,9 @@ impl Device {
                 let now = Function::new(sysfs, address.clone()).driver();
                 match (driver, now) {
                     (Some(had), None) => Some(format!(
-                        "the kernel is taking {address} from {had}: it was unbound, or it or its PF \
-                         is being removed; put it back, and the instance starts by itself"
+                        "the kernel is taking {address} from {had}: it was unbound, or it or its PF is \
+                         being removed; it goes when its instance ends: if that goes on as the active \
+                         one, restart vswsup"
                     )),
                     (Some(had), Some(now)) if *had != now => {
                         Some(format!("{address} has driver {now} now, and not {had}"))

@@ -56,7 +56,7 @@ mod tests {
         assert!(trouble_of(&pf).unwrap().contains("ip link set nic0 up"));
         fake.file("sys/class/net/nic0/flags", "0x1003\n");
         assert!(trouble_of(&pf).unwrap().contains("no carrier"));
-        fake.file("sys/class/net/nic0/carrier", "1\n");
+        fake.file("sys/class/net/nic0/operstate", "up\n");
         assert_eq!(trouble_of(&pf), None);
     }
 }

@@ -198,6 +198,7 @@ fn a_group_for_both_one_in_use_and_one_with_others_are_refused_before_or_undone(
     bench
         .fake
         .function("0000:03:00.0", Some("vfio-pci"), Some(4));
+    bench.fake.function(TWO[1], Some(VFIO_PCI), Some(5));
     bench.fake.file("dev/vfio/5", "busy");
     bench.fake.file("proc/31/comm", "testpmd");
     bench.fake.link("proc/31/fd/8", "/dev/vfio/5");
@@ -208,6 +209,61 @@ fn a_group_for_both_one_in_use_and_one_with_others_are_refused_before_or_undone(
         "undone"
     );
     assert!(!bench.remembers());
+}
+
+#[test]
+fn what_cannot_be_given_back_keeps_nothing_else_from_it_and_is_tried_again() {
+    let bench = two_functions(Some("ixgbe"));
+    let (claim, _) = bench.take(at(TWO)).unwrap();
+    bench.fake.file("dev/vfio/4", "busy");
+    let error = claim.give_back().unwrap_err().to_string();
+    assert!(error.contains("0000:01:00.0 is in use"), "{error}");
+    assert_eq!(bench.fake.driver(TWO[0]).as_deref(), Some(VFIO_PCI));
+    assert_eq!(bench.fake.driver(TWO[1]).as_deref(), Some("ixgbe"));
+    assert!(bench.remembers());
+    bench.fake.file("dev/vfio/4", "");
+    claim.give_back().unwrap();
+    assert_eq!(bench.fake.driver(TWO[0]).as_deref(), Some("ixgbe"));
+    assert!(!bench.remembers());
+}
+
+#[test]
+fn vfs_are_not_removed_while_somebody_has_one_open() {
+    let bench = Bench::new(Fake::with_pf());
+    let (claim, _) = bench.take(vfs([0, 2], true)).unwrap();
+    bench
+        .fake
+        .function("0000:01:10.2", Some(VFIO_PCI), Some(21));
+    bench.fake.file("dev/vfio/21", "busy");
+    let error = claim.give_back().unwrap_err().to_string();
+    assert!(error.contains("0000:01:10.2 is in use"), "{error}");
+    assert_eq!(bench.fake.read(NUMVFS), "3");
+    bench.fake.file("dev/vfio/21", "");
+    claim.give_back().unwrap();
+    assert_eq!(bench.fake.read(NUMVFS), "0");
+}
+
+#[test]
+fn vfs_that_were_removed_one_by_one_are_made_anew() {
+    let bench = Bench::new(Fake::with_pf());
+    bench.fake.make_vfs(2);
+    for (number, address) in ["0000:01:10.0", "0000:01:10.2"].iter().enumerate() {
+        bench.fake.remove(address);
+        let link = format!("sys/bus/pci/devices/0000:01:00.0/virtfn{number}");
+        std::fs::remove_file(bench.fake.path(&link)).unwrap();
+    }
+    let (claim, _) = bench.take(vfs([0, 1], true)).unwrap();
+    assert!(claim.is_there(A) && claim.is_there(B));
+}
+
+#[test]
+fn a_function_that_is_on_its_way_to_vfio_is_given_back() {
+    let bench = two_functions(Some("ixgbe"));
+    let (claim, _) = bench.take(at(TWO)).unwrap();
+    let driver = format!("sys/bus/pci/devices/{}/driver", TWO[0]);
+    std::fs::remove_file(bench.fake.path(&driver)).unwrap();
+    claim.give_back().unwrap();
+    assert_eq!(bench.fake.driver(TWO[0]).as_deref(), Some("ixgbe"));
 }
 
 #[test]
