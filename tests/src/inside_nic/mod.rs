@@ -25,9 +25,6 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Moves between two lines of progress.
 const TELL_EVERY: u32 = 5;
-/// An emulated CPU stands still without having been told so, and looks as if it had run.
-const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\nstart = \"240s\"\nmapped = \"5s\"\n\
-    prepare = \"10s\"\nquiesce = \"10s\"\nrelease = \"10s\"\n";
 
 /// Makes the NIC, starts the system on it, and lets it move as often as asked for, or until Ctrl-C.
 ///
@@ -36,7 +33,7 @@ const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\n
 pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Outcome> {
     let config = RigConfig {
         real_nic: Some(options.nic.make()?),
-        more: LIMITS.to_owned(),
+        more: RigConfig::CPUS_ARE_EMULATED.to_owned(),
         ..RigConfig::guests(2)
     };
     let traffic = Traffic {
@@ -65,6 +62,27 @@ fn repeat(
     while outcome.goes_on() && !interrupt.raised() {
         thread::sleep(PAUSE);
         let done = act.perform(stage, options.nic)?;
+        if done
+            .observed
+            .flows
+            .iter()
+            .any(|flow| flow.back > 300_000_000 || flow.tally.reordered > 0)
+        {
+            let backs: Vec<_> = done
+                .observed
+                .flows
+                .iter()
+                .map(|flow| (flow.back / 1000, flow.blackout / 1000, flow.tally.reordered))
+                .collect();
+            let log = stage.log();
+            let log: Vec<_> = log.lines().collect();
+            progress.note(&format!(
+                "{act} {}: back, blackout {backs:?} window {:?}\n{}",
+                outcome.done + 1,
+                done.observed.window,
+                log[log.len().saturating_sub(25)..].join("\n")
+            ));
+        }
         let broken = done.violations();
         for violation in &broken {
             progress.note(&format!("{act} {}: {violation}", outcome.done + 1));
