@@ -82,6 +82,8 @@ pub(super) fn measure(name: Name, setting: &Setting, progress: &Progress) -> Res
             continue;
         }
         outages.push(outage_us / 1e3);
+        let (done, wanted) = (outages.len() as u32, setting.runs as u32);
+        progress.count(&format!("{name}:"), done, wanted);
         sum.add(&toll);
     }
     let summary = Summary::of(&outages).ok_or(Error::Empty("an outage"))?;

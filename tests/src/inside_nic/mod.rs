@@ -15,7 +15,7 @@ pub use nic::Nic;
 pub use options::Options;
 pub use outcome::{ActOutcome, FlowOutcome, Outcome};
 
-use crate::failover::{Bound, Observed, Result, Stage, Traffic};
+use crate::failover::{Bound, FLOWS, Observed, Result, Stage, Traffic, tail};
 use crate::rig::RigConfig;
 use crate::terminal::{Interrupt, Progress};
 use std::thread;
@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// From one move to the next.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Traffic that is back later is worth a look.
+const SLOW: Duration = Duration::from_millis(500);
 /// Moves between two lines of progress.
 const TELL_EVERY: u32 = 5;
 
@@ -62,25 +64,11 @@ fn repeat(
     while outcome.goes_on() && !interrupt.raised() {
         thread::sleep(PAUSE);
         let done = act.perform(stage, options.nic)?;
-        if done
-            .observed
-            .flows
-            .iter()
-            .any(|flow| flow.back > 300_000_000 || flow.tally.reordered > 0)
-        {
-            let backs: Vec<_> = done
-                .observed
-                .flows
-                .iter()
-                .map(|flow| (flow.back / 1000, flow.blackout / 1000, flow.tally.reordered))
-                .collect();
-            let log = stage.log();
-            let log: Vec<_> = log.lines().collect();
+        if let Some(slow) = done.slow() {
             progress.note(&format!(
-                "{act} {}: back, blackout {backs:?} window {:?}\n{}",
+                "{act} {}: {slow}\n{}",
                 outcome.done + 1,
-                done.observed.window,
-                log[log.len().saturating_sub(25)..].join("\n")
+                tail(&stage.log())
             ));
         }
         let broken = done.violations();
@@ -109,6 +97,18 @@ struct Done {
 }
 
 impl Done {
+    /// That traffic was long in coming back, and whether the instrument was.
+    fn slow(&self) -> Option<String> {
+        let flows = self.observed.flows.iter().zip(FLOWS);
+        let (slowest, (name, _)) = flows.max_by_key(|(flow, _)| flow.back)?;
+        let [back, stall] = [slowest.back, self.observed.stall].map(Duration::from_nanos);
+        (back > SLOW).then(|| {
+            format!(
+                "{name} went on after {back:?}; the instrument itself stood still for {stall:?}"
+            )
+        })
+    }
+
     /// Everything that must not be: each move begins one term.
     fn violations(&self) -> Vec<String> {
         let terms = self.observed.terms;
