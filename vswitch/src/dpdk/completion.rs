@@ -79,7 +79,10 @@ mod tests {
 
     #[test]
     fn a_driver_that_reports_now_and_then_cannot_be_asked() {
-        assert_eq!(Completion::of("net_igb_vf", 0), Completion::Descriptors);
+        assert_eq!(
+            Completion::of("net_e1000_igb_vf", 0),
+            Completion::Descriptors
+        );
         assert_eq!(Completion::of("net_ixgbe_vf", 32), Completion::Untold);
         assert_eq!(Completion::of("net_virtio", 0), Completion::Buffers);
     }
