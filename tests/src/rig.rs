@@ -59,6 +59,11 @@ impl RigConfig {
     pub const DEATHS_ARE_USUAL: &str = "[failover]\nrestart_first = \"10ms\"\n\
         restart_last = \"10ms\"\nrestart_calm = \"1ms\"\nrestart_limit = 0\n";
 
+    /// Behind [`Self::DEATHS_ARE_USUAL`]: an emulated CPU stands still without having been told so, and
+    /// looks as if it had run.
+    pub const CPUS_ARE_EMULATED: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\n\
+        start = \"240s\"\nmapped = \"5s\"\nprepare = \"10s\"\nquiesce = \"10s\"\nrelease = \"10s\"\n";
+
     /// So many guests, an uplink, and all defaults.
     pub fn guests(ports: usize) -> Self {
         Self {

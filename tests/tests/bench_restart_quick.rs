@@ -35,7 +35,10 @@ fn three_cases_are_measured_and_drawn() {
             (&1.into(), &0.into()),
             "{case}"
         );
-        assert_eq!(case["uplink"], "net_af_packet");
+        assert_eq!(
+            (&case["uplink"], &case["memory_mib"]),
+            (&"net_af_packet".into(), &128.into())
+        );
         assert!(table.contains(case["name"].as_str().unwrap()), "{table}");
     }
     let picture = std::fs::read_to_string(output.with_extension("svg")).unwrap();

@@ -6,4 +6,4 @@ mod uplink;
 
 pub use forward::Forwarder;
 pub use plan::{Plan, RingView, VhostView};
-pub use uplink::{BURST, UplinkPort, discard};
+pub use uplink::{BURST, FLUSH_LIMIT, UplinkPort, discard};

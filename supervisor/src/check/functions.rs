@@ -14,7 +14,7 @@ pub(super) fn check(findings: &mut Findings<'_>, sysfs: &Sysfs, wanted: &Wanted)
             if let Some(pf) = &pf {
                 findings.add("uplink.pf", as_it_is(pf));
             }
-            both(findings, sysfs, wanted);
+            each(findings, sysfs, wanted);
         }
     }
 }
@@ -92,22 +92,22 @@ pub(super) fn shown(pf: &Pf<'_>) -> String {
     format!("{} ({}, {})", pf.netdev(), pf.address(), pf.driver())
 }
 
-fn both(findings: &mut Findings<'_>, sysfs: &Sysfs, wanted: &Wanted) {
-    let found = wanted
-        .functions
-        .each_ref()
-        .map(|function| wanted.find(sysfs, function));
-    let groups = found.each_ref().map(|function| {
+fn each(findings: &mut Findings<'_>, sysfs: &Sysfs, wanted: &Wanted) {
+    let found = wanted.functions.iter();
+    let found = found.map(|function| wanted.find(sysfs, function));
+    let found: Vec<_> = found.collect();
+    let groups = found.iter().map(|function| {
         let function = function.as_ref().ok()?;
         Group::of(function).ok()
     });
+    let groups: Vec<_> = groups.collect();
     for (index, function) in found.into_iter().enumerate() {
         let outcome = function.and_then(|function| describe(&function));
         let outcome = outcome.map_err(PciError::into_parts);
         findings.add(&format!("uplink.vfs[{index}]"), outcome);
     }
-    if let [Some(a), Some(b)] = groups
-        && let Err(error) = require_apart(&[a, b])
+    if let [Some(a), Some(b)] = &groups[..]
+        && let Err(error) = require_apart([a, b])
     {
         findings.add("uplink.vfs", Err(error.into_parts()));
     }

@@ -543,6 +543,15 @@ fn one_device_is_named_twice_and_needs_no_steering() {
 }
 
 #[test]
+fn one_device_may_be_one_vf() {
+    let uplink = |vfs: &str| format!("[uplink]\npf = \"nic0\"\nvfs = {vfs}\nmode = \"restart\"\n");
+    let config = parse(&format!("{MINIMAL}{}", uplink("[3]"))).unwrap();
+    assert!(config.has_one_device() && config.moves_uplink());
+    let message = error_of(&uplink("[3, 4]"));
+    assert_parts(&message, &["uplink.vfs", "one function, and there are 2"]);
+}
+
+#[test]
 fn hooks_have_programs_and_time() {
     let config = parse(&format!(
         "{MINIMAL}[hooks]\npre_start = [\"/bin/x\", \"y\"]\npost_stop_timeout = \"1s\"\n"

@@ -21,8 +21,9 @@ pub struct Uplink {
     pub mode: UplinkMode,
     /// The network device of the NIC's PF.
     pub pf: Option<String>,
-    /// The functions of instance `a` and of `b`, which the supervisor binds to vfio-pci.
-    pub vfs: Option<[FunctionName; 2]>,
+    /// The functions of instance `a` and of `b`, or the one that both have, which the supervisor binds
+    /// to vfio-pci.
+    pub vfs: Option<Vec<FunctionName>>,
     /// The supervisor makes the VFs when the PF has none. Default no.
     #[serde(default)]
     pub make_vfs: bool,
@@ -52,8 +53,8 @@ fn default_drain() -> Duration {
 pub enum Devices<'c> {
     /// From DPDK device arguments, that of `a` and that of `b`; the operator has prepared them.
     Arguments([&'c str; 2]),
-    /// From PCI functions, that of `a` and that of `b`, which the supervisor prepares.
-    Functions(&'c [FunctionName; 2]),
+    /// From PCI functions, that of `a` and that of `b` or the one of both, which the supervisor prepares.
+    Functions(&'c [FunctionName]),
 }
 
 impl Uplink {
@@ -79,17 +80,13 @@ impl Uplink {
 
     /// The functions that the supervisor prepares, if it does.
     pub(crate) fn wanted(&self) -> Option<Wanted> {
-        let functions = self
-            .vfs
-            .as_ref()?
-            .each_ref()
-            .map(|function| match function {
-                FunctionName::Vf(number) => WantedFunction::Vf(*number),
-                FunctionName::At(address) => WantedFunction::At(address.clone()),
-            });
+        let functions = self.vfs.as_ref()?.iter().map(|function| match function {
+            FunctionName::Vf(number) => WantedFunction::Vf(*number),
+            FunctionName::At(address) => WantedFunction::At(address.clone()),
+        });
         Some(Wanted {
             pf: self.pf.clone(),
-            functions,
+            functions: functions.collect(),
             make_vfs: self.make_vfs,
         })
     }

@@ -1,4 +1,4 @@
-//! Both instances' functions: made, bound to vfio-pci, and given back as they were found.
+//! The instances' functions: made, bound to vfio-pci, and given back as they were found.
 
 use super::found::{Found, FoundFunction, FoundPf};
 use super::{Function, Group, PciAddress, PciError, Pf, Sysfs, VFIO_PCI, Wanted, require_apart};
@@ -28,7 +28,7 @@ impl Claim {
         }
     }
 
-    /// Makes the VFs if need be, and binds both functions to vfio-pci. What comes back with the claim
+    /// Makes the VFs if need be, and binds the functions to vfio-pci. What comes back with the claim
     /// is for people. Takes seconds when VFs are made.
     ///
     /// # Errors
@@ -39,10 +39,7 @@ impl Claim {
         runtime_dir: &Path,
     ) -> Result<(Self, Vec<String>), PciError> {
         let claim = Self::resume(sysfs, wanted, runtime_dir);
-        match claim
-            .make()
-            .and_then(|news| claim.bind_both().map(|()| news))
-        {
+        match claim.make().and_then(|news| claim.bind().map(|()| news)) {
             Ok(news) => Ok((claim, news)),
             Err(error) => {
                 // What is wrong first says more than what goes wrong after it.
@@ -52,15 +49,17 @@ impl Claim {
         }
     }
 
-    /// The function of `instance`, bound to vfio-pci and free: for one that starts. VFs that were taken
-    /// away and put back have to be bound anew.
+    /// The function of `instance`, bound to vfio-pci and free: for one that starts. One that both have
+    /// may be in use by the other one. VFs that were taken away and put back have to be bound anew.
     ///
     /// # Errors
     /// [`PciError`].
     pub(crate) fn ready(&self, instance: InstanceId) -> Result<PciAddress, PciError> {
         let function = self.function(instance)?;
         function.give_to_vfio()?;
-        Group::of(&function)?.require_free()?;
+        if !self.wanted.is_shared() {
+            Group::of(&function)?.require_free()?;
+        }
         Ok(function.address().clone())
     }
 
@@ -122,8 +121,7 @@ impl Claim {
     }
 
     fn function(&self, instance: InstanceId) -> Result<Function<'_>, PciError> {
-        let wanted = &self.wanted.functions[instance as usize];
-        self.wanted.find(&self.sysfs, wanted)
+        self.wanted.find(&self.sysfs, self.wanted.of(instance))
     }
 
     fn make(&self) -> Result<Vec<String>, PciError> {
@@ -156,10 +154,15 @@ impl Claim {
         Ok(std::iter::once(made).chain(no_carrier).collect())
     }
 
-    fn bind_both(&self) -> Result<(), PciError> {
-        let functions = [self.function(InstanceId::A)?, self.function(InstanceId::B)?];
-        let groups = [Group::of(&functions[0])?, Group::of(&functions[1])?];
-        require_apart(&groups)?;
+    fn bind(&self) -> Result<(), PciError> {
+        let wanted = self.wanted.functions.iter();
+        let functions = wanted.map(|wanted| self.wanted.find(&self.sysfs, wanted));
+        let functions = functions.collect::<Result<Vec<_>, _>>()?;
+        let groups = functions.iter().map(Group::of);
+        let groups = groups.collect::<Result<Vec<_>, _>>()?;
+        if let [a, b] = &groups[..] {
+            require_apart([a, b])?;
+        }
         groups.iter().try_for_each(Group::require_viable)?;
         groups.iter().try_for_each(Group::require_unused)?;
         let mut found = Found::load(&self.memory)?;

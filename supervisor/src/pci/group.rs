@@ -103,8 +103,7 @@ impl<'s> Group<'s> {
 ///
 /// # Errors
 /// [`PciError::SameGroup`].
-pub(crate) fn require_apart(groups: &[Group<'_>; 2]) -> Result<(), PciError> {
-    let [a, b] = groups;
+pub(crate) fn require_apart([a, b]: [&Group<'_>; 2]) -> Result<(), PciError> {
     if a.number != b.number {
         return Ok(());
     }

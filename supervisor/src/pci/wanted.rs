@@ -12,13 +12,13 @@ pub(crate) enum WantedFunction {
     At(PciAddress),
 }
 
-/// Both, and whether VFs may be made for them.
+/// All of them, and whether VFs may be made for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// The network device of the PF. There is one when a function is named by its number.
     pub(crate) pf: Option<String>,
-    /// Of instance `a` and of `b`.
-    pub(crate) functions: [WantedFunction; 2],
+    /// Of instance `a` and of `b`, or the one that both have.
+    pub(crate) functions: Vec<WantedFunction>,
     /// VFs are made when the PF has none.
     pub(crate) make_vfs: bool,
 }
@@ -58,7 +58,18 @@ impl Wanted {
             .map_or(0, |highest| highest.saturating_add(1))
     }
 
-    /// One of the two, which is there.
+    /// Both instances have the same one.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.functions.len() == 1
+    }
+
+    /// That of `instance`.
+    pub(crate) fn of(&self, instance: InstanceId) -> &WantedFunction {
+        let own = self.functions.get(instance as usize);
+        own.unwrap_or(&self.functions[0])
+    }
+
+    /// One of them, which is there.
     ///
     /// # Errors
     /// [`PciError`].
@@ -90,7 +101,7 @@ impl Wanted {
 
     /// For people: `VF 0 of enp1s0`, or `0000:01:10.0`.
     pub(crate) fn name(&self, instance: InstanceId) -> String {
-        match (&self.functions[instance as usize], &self.pf) {
+        match (self.of(instance), &self.pf) {
             (WantedFunction::Vf(number), Some(pf)) => format!("VF {number} of {pf}"),
             (WantedFunction::Vf(number), None) => format!("VF {number}"),
             (WantedFunction::At(address), _) => address.to_string(),

@@ -45,6 +45,9 @@ pub enum Error {
     /// A measurement gave no value.
     #[error("not one value for {0}")]
     Empty(&'static str),
+    /// What runs in a machine of its own fails there.
+    #[error("in the machine: {0}")]
+    Machine(String),
     /// The result cannot be written.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
@@ -62,6 +65,7 @@ impl Error {
             | Self::OneCpu
             | Self::TooManyVoid(_)
             | Self::Empty(_)
+            | Self::Machine(_)
             | Self::File(..) => 1,
         }
     }

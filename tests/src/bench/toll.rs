@@ -1,7 +1,7 @@
 //! What is counted while nothing is in flight.
 
 use crate::emulator::{FlowReport, Running};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::{AddAssign, Sub};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 const SETTLE: Duration = Duration::from_millis(2);
 
 /// Frames of one flow or of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Frames sent.
     pub sent: u64,

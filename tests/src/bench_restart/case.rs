@@ -1,9 +1,9 @@
 //! One way to replace the switch, again and again.
 
-use super::options::Options;
 use super::report::{Case, OutageMs};
+use super::setting::Setting;
 use crate::bench::restart::under_flows;
-use crate::bench::stage::{Conditions, Stage};
+use crate::bench::stage::Stage;
 use crate::bench::toll::Toll;
 use crate::bench::{Error, Result, Void};
 use crate::rig::{Memory, RigConfig};
@@ -11,11 +11,11 @@ use crate::statistics::Summary;
 use crate::terminal::Progress;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The three ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Name {
     /// Killed and started again, with hugepages taken anew.
@@ -29,17 +29,14 @@ pub enum Name {
 impl Name {
     pub(super) const ALL: [Self; 3] = [Self::Cold, Self::Fast, Self::Warm];
 
-    fn rig(self, options: &Options) -> RigConfig {
-        let mib = options.memory();
+    fn rig(self, setting: &Setting) -> RigConfig {
         RigConfig {
-            one_device: Some(options.device()),
             standby: self == Self::Warm,
             memory: match self {
-                Self::Cold => Memory::Hugepages(mib),
-                Self::Fast | Self::Warm => Memory::Files(mib),
+                Self::Cold => Memory::Hugepages(setting.memory),
+                Self::Fast | Self::Warm => Memory::Files(setting.memory),
             },
-            more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
-            ..RigConfig::guests(2)
+            ..setting.rig()
         }
     }
 
@@ -73,29 +70,29 @@ fn kill_and_wait(stage: &mut Stage) -> Result<()> {
     })
 }
 
-pub(super) fn measure(
-    name: Name,
-    options: &Options,
-    conditions: &Conditions,
-    progress: &Progress,
-) -> Result<Case> {
-    let mut stage = Stage::of_kind(conditions, name.rig(options))?;
+pub(super) fn measure(name: Name, setting: &Setting, progress: &Progress) -> Result<Case> {
+    let mut stage = Stage::of_kind(&setting.conditions, name.rig(setting))?;
     let (mut outages, mut sum, mut void) = (Vec::new(), Toll::default(), 0);
-    while outages.len() < options.runs() {
+    while outages.len() < setting.runs {
         let (outage_us, toll, reason) = under_flows(&mut stage, |stage| name.act(stage))?;
         if let Some(reason) = reason {
             progress.note(&format!("{name}: void, repeated: {reason}"));
             void += 1;
-            Void::check(void, Void::limit(options.runs()))?;
+            Void::check(void, Void::limit(setting.runs))?;
             continue;
         }
         outages.push(outage_us / 1e3);
+        let (done, wanted) = (outages.len() as u32, setting.runs as u32);
+        progress.count(&format!("{name}:"), done, wanted);
         sum.add(&toll);
     }
     let summary = Summary::of(&outages).ok_or(Error::Empty("an outage"))?;
     Ok(Case {
         name,
-        uplink: options.device_name(),
+        uplink: setting.uplink.clone(),
+        memory_mib: setting.memory,
+        rate: setting.conditions.rate,
+        emulated: setting.emulated,
         outage_ms: OutageMs {
             median: summary.median,
             max: summary.max,

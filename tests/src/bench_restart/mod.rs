@@ -5,21 +5,26 @@
 //! process is killed and started again, and takes its hugepages anew; *fast*, a move without standby
 //! on memory files that are populated; *warm*, a move to a standby that has everything but the device.
 //!
-//! Reading order: [`Options`]; [`run`]; `case`, one of the three; [`Report`].
+//! The device is the software NIC, one that is named, or one VF of the NIC of a
+//! [`crate::nic_machine`]; with `--rig` the last one follows the first in one result.
+//!
+//! Reading order: [`Options`]; [`run`]; `setting`, the device; `case`, one of the three; [`Report`].
 
 mod case;
+mod in_machine;
 mod options;
 mod picture;
 mod report;
+mod setting;
 
 pub use case::Name;
 pub use options::Options;
 pub use report::{Case, OutageMs, Report};
 
-use crate::bench::stage::Conditions;
 use crate::bench::{Error, Result, write};
 use crate::rig::Hugepages;
 use crate::terminal::{Interrupt, Progress};
+use setting::Setting;
 use std::fs;
 
 /// Measures, writes the result and the picture, and prints a table on standard output.
@@ -29,10 +34,13 @@ use std::fs;
 pub fn run(options: &Options) -> Result<()> {
     let interrupt = Interrupt::on_signals()?;
     let progress = Progress::on_stderr("bench-restart");
-    let report = measure(options, &interrupt, &progress);
+    let cases = measure(options, &interrupt, &progress);
     progress.end();
     interrupt.check()?; // What fails after Ctrl-C fails because of it.
-    let report = report?;
+    let report = Report {
+        quick: options.quick,
+        cases: cases?,
+    };
     write(&report, &options.output)?;
     let picture = options.picture();
     fs::write(&picture, picture::draw(&report))
@@ -45,18 +53,24 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn measure(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Report> {
-    let conditions = Conditions::new(options.quick, interrupt)?;
-    let _hugepages = Hugepages::at_least(2 * options.memory())?;
+fn measure(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Vec<Case>> {
+    let mut cases = here(options, interrupt, progress)?;
+    if options.rig {
+        cases.extend(in_machine::measure(options, interrupt, progress)?);
+    }
+    Ok(cases)
+}
+
+fn here(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Vec<Case>> {
+    let setting = Setting::new(options, interrupt)?;
+    let _hugepages = Hugepages::at_least(2 * setting.memory)?;
     let mut cases = Vec::new();
     for name in Name::ALL {
-        progress.note(&format!("{name}: {} runs", options.runs()));
-        cases.push(case::measure(name, options, &conditions, progress)?);
+        progress.note(&format!(
+            "{}, {name}: {} runs",
+            setting.uplink, setting.runs
+        ));
+        cases.push(case::measure(name, &setting, progress)?);
     }
-    Ok(Report {
-        memory_mib: options.memory(),
-        rate: conditions.rate,
-        quick: options.quick,
-        cases,
-    })
+    Ok(cases)
 }

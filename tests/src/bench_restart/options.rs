@@ -1,6 +1,5 @@
 //! What to measure.
 
-use crate::rig::OneDevice;
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -9,11 +8,11 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "bench-restart", version)]
 pub struct Options {
-    /// Runs of each of the three. [default: 11, with --quick 1]
+    /// Runs of each of the three. [default: 11, with --quick 1, with --vf 5]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub runs: Option<u32>,
     /// DPDK's memory of one instance, MiB; the machine needs twice as much. [default: 4096, with --quick
-    /// 128]
+    /// 128, with --vf 768]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=1_048_576))]
     pub memory: Option<u64>,
     /// The device, such as a VF's PCI address, instead of one made of veth
@@ -22,6 +21,18 @@ pub struct Options {
     /// The network device that reaches it
     #[arg(long, value_name = "NETDEV", requires = "uplink")]
     pub wire: Option<String>,
+    /// In a `nic-machine`: one VF of its NIC is the device
+    #[arg(long, conflicts_with_all = ["uplink", "rig"])]
+    pub vf: bool,
+    /// The same in a `nic-machine` afterwards, on one VF: in the same result
+    #[arg(long)]
+    pub rig: bool,
+    /// There, runs of each of the three. [default: 5]
+    #[arg(long, requires = "rig", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rig_runs: Option<u32>,
+    /// There, DPDK's memory of one instance, MiB; the machine has 2,560 in all. [default: 768]
+    #[arg(long, requires = "rig", value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=1024))]
+    pub rig_memory: Option<u64>,
     /// Only whether it works: few runs, and figures that mean little.
     #[arg(long)]
     pub quick: bool,
@@ -31,29 +42,6 @@ pub struct Options {
 }
 
 impl Options {
-    pub(super) fn runs(&self) -> usize {
-        let runs = self.runs.unwrap_or(if self.quick { 1 } else { 11 });
-        runs as usize
-    }
-
-    /// MiB of one instance.
-    pub(super) fn memory(&self) -> u64 {
-        self.memory.unwrap_or(if self.quick { 128 } else { 4096 })
-    }
-
-    pub(super) fn device(&self) -> OneDevice {
-        match (self.uplink.clone(), self.wire.clone()) {
-            (Some(device), Some(wire)) => OneDevice::Real { device, wire },
-            (_, _) => OneDevice::Software,
-        }
-    }
-
-    /// What the result calls the device.
-    pub(super) fn device_name(&self) -> String {
-        let software = || "net_af_packet".to_owned();
-        self.uplink.clone().unwrap_or_else(software)
-    }
-
     pub(super) fn picture(&self) -> PathBuf {
         self.output.with_extension("svg")
     }

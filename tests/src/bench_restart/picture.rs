@@ -1,15 +1,17 @@
 //! Three bars.
 
 use super::case::Name;
-use super::report::{Case, Report};
+use super::report::{Case, Report, circumstances};
 use svg::Document;
 use svg::node::element::{Line, Rectangle, Style, Text};
 
 const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 250.0;
 const RIGHT: f64 = 760.0;
-const TOP: f64 = 110.0;
+const TOP: f64 = 84.0;
+/// Of a device: its line, and its bars below.
+const HEAD: f64 = 42.0;
+const FOOT: f64 = 46.0;
 const ROW: f64 = 62.0;
 const BAR: f64 = 34.0;
 const STYLE: &str = "
@@ -20,13 +22,15 @@ text { font-family: 'Inter', 'Helvetica Neue', 'Arial', 'DejaVu Sans', sans-seri
 .whisker { stroke: #1b1f24; stroke-width: 1.5; }
 ";
 
-/// The picture as the text of an SVG file.
+/// The picture as the text of an SVG file: three bars for each device, to a scale of its own.
 pub(super) fn draw(report: &Report) -> String {
-    let sheet = Rectangle::new().set("width", WIDTH).set("height", HEIGHT);
+    let rows = report.cases.len() as f64;
+    let height = TOP + HEAD * report.by_device().count() as f64 + ROW * rows + FOOT;
+    let sheet = Rectangle::new().set("width", WIDTH).set("height", height);
     let mut document = Document::new()
-        .set("viewBox", (0, 0, WIDTH as u32, HEIGHT as u32))
+        .set("viewBox", (0, 0, WIDTH as u32, height as u32))
         .set("width", WIDTH)
-        .set("height", HEIGHT)
+        .set("height", height)
         .set("role", "img")
         .add(Style::new(STYLE))
         .add(sheet.set("fill", "#ffffff"))
@@ -36,23 +40,27 @@ pub(super) fn draw(report: &Report) -> String {
             "title",
             "start",
             "Time without packets, one device",
-        ))
-        .add(text(30.0, 70.0, "", "start", &conditions(report)));
-    let longest = report.cases.iter().map(|case| case.outage_ms.max);
-    let longest = longest.fold(1.0, f64::max);
-    for (row, case) in report.cases.iter().enumerate() {
-        document = bar(document, case, TOP + ROW * row as f64, longest);
+        ));
+    let mut top = TOP;
+    for cases in report.by_device() {
+        document = of_device(document, cases, top);
+        top += HEAD + ROW * cases.len() as f64;
     }
-    let note = "Bars: median. Whiskers: longest.";
-    document = document.add(text(30.0, HEIGHT - 24.0, "small", "start", note));
+    let note = "Bars: median. Whiskers: longest. Each device has a scale of its own.";
+    document = document.add(text(30.0, height - 24.0, "small", "start", note));
     format!("{document}\n")
 }
 
-fn conditions(report: &Report) -> String {
-    format!(
-        "{} MiB of hugepages an instance, three flows of {} frames a second",
-        report.memory_mib, report.rate
-    )
+fn of_device(mut document: Document, cases: &[Case], top: f64) -> Document {
+    let longest = cases.iter().map(|case| case.outage_ms.max);
+    let longest = longest.fold(1.0, f64::max);
+    for (row, case) in cases.iter().enumerate() {
+        if row == 0 {
+            document = document.add(text(30.0, top, "", "start", &circumstances(case)));
+        }
+        document = bar(document, case, top + HEAD / 2.0 + ROW * row as f64, longest);
+    }
+    document
 }
 
 fn bar(document: Document, case: &Case, top: f64, longest: f64) -> Document {

@@ -152,6 +152,7 @@ mod tests {
             rate: Traffic::USUAL.rate,
             disconnects: 0,
             window: Window::new(0, 1),
+            stall: 0,
             terms: 1,
             void: void.map(str::to_owned),
         }

@@ -12,6 +12,7 @@ use super::error::Result;
 use super::flow::{Due, FlowSpec, Schedule};
 use super::frame::{self, Content, Mac};
 use super::recorder::Recorder;
+use super::twins::Twins;
 
 /// Time between two probes of a path.
 const PROBE_EVERY: Nanos = 1_000_000;
@@ -25,6 +26,8 @@ pub struct FlowView {
     pub counters: Arc<FlowCounters>,
     /// When they arrived.
     pub arrivals: Arc<Arrivals>,
+    /// Those that arrived twice.
+    pub twins: Arc<Twins>,
     ready: Arc<AtomicBool>,
     links: [Arc<Link>; 2],
 }
@@ -36,6 +39,7 @@ impl FlowView {
             spec,
             counters: Arc::default(),
             arrivals,
+            twins: Arc::default(),
             ready: Arc::default(),
             links,
         }
@@ -92,9 +96,12 @@ impl FlowState {
     /// A flow with number `number`, from and to the endpoints at these places.
     pub(crate) fn new(view: FlowView, number: u16, from: (usize, Mac), to: (usize, Mac)) -> Self {
         let FlowView {
-            counters, arrivals, ..
+            counters,
+            arrivals,
+            twins,
+            ..
         } = view.clone();
-        let recorder = Recorder::new(counters, arrivals, 16 << 20);
+        let recorder = Recorder::new(counters, arrivals, twins, 16 << 20);
         let frame = vec![0; frame::buffer_size(view.spec.wire_size)];
         let macs = (from.1, to.1);
         Self {

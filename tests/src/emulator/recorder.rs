@@ -6,22 +6,32 @@ use super::arrivals::Arrivals;
 use super::clock::Nanos;
 use super::counters::FlowCounters;
 use super::frame::Content;
+use super::twins::{FirstArrivals, Twins};
 
 /// The receiving side of one flow.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     counters: Arc<FlowCounters>,
     arrivals: Arc<Arrivals>,
+    first: FirstArrivals,
+    twins: Arc<Twins>,
     /// One bit a sequence number.
     seen: Vec<u64>,
 }
 
 impl Recorder {
     /// A recorder with room for `frames` frames before it has to allocate.
-    pub(crate) fn new(counters: Arc<FlowCounters>, arrivals: Arc<Arrivals>, frames: usize) -> Self {
+    pub(crate) fn new(
+        counters: Arc<FlowCounters>,
+        arrivals: Arc<Arrivals>,
+        twins: Arc<Twins>,
+        frames: usize,
+    ) -> Self {
         Self {
             counters,
             arrivals,
+            first: FirstArrivals::default(),
+            twins,
             seen: Vec::with_capacity(frames / 64 + 1),
         }
     }
@@ -32,8 +42,13 @@ impl Recorder {
             return self.counters.corrupted.add(1);
         }
         if !self.mark(content.sequence) {
+            let Content {
+                sequence, sent_at, ..
+            } = content;
+            self.first.again(&self.twins, sequence, sent_at, now);
             return self.counters.doubled.add(1);
         }
+        self.first.note(content.sequence, now);
         if content.sequence < self.counters.next.get() {
             self.counters.reordered.add(1);
         }
@@ -64,7 +79,12 @@ mod tests {
     fn counters(sent: u64, order: &[u64]) -> Arc<FlowCounters> {
         let counters = Arc::new(FlowCounters::default());
         counters.sent.add(sent);
-        let mut recorder = Recorder::new(counters.clone(), Arc::new(Arrivals::new(10)), 1);
+        let mut recorder = Recorder::new(
+            counters.clone(),
+            Arc::new(Arrivals::new(10)),
+            Arc::default(),
+            1,
+        );
         for (now, sequence) in (1..).zip(order) {
             recorder.record(
                 Content {

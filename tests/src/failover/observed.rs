@@ -1,6 +1,8 @@
 //! What a stretch of time showed in which something died.
 
 use super::Tally;
+#[cfg(doc)]
+use crate::emulator::Twins;
 use crate::emulator::{Nanos, Window};
 
 /// One flow meanwhile.
@@ -13,6 +15,8 @@ pub struct FlowObserved {
     /// From the start of the window to the end of its first gap that was longer than
     /// [`FlowObserved::pause`]: when it went on. 0 without one.
     pub back: Nanos,
+    /// For how long at least the NIC delivered its frames twice ([`Twins::span`]).
+    pub twice: Nanos,
     /// All its gaps together that were longer than [`FlowObserved::pause`].
     pub outage: Nanos,
 }
@@ -38,6 +42,8 @@ pub struct Observed {
     pub window: Window,
     /// Terms begun.
     pub terms: u64,
+    /// The longest time in which the instrument itself did not run: times may be longer by it.
+    pub stall: Nanos,
     /// Why the counts of frames say nothing about the switch, if so: the instrument itself failed.
     pub void: Option<String>,
 }

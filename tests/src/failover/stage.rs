@@ -225,6 +225,7 @@ impl Stage {
             disconnects: self.counted.disconnects - before.disconnects,
             window,
             terms: after.term.saturating_sub(pair.term),
+            stall: self.running.stalls().longest(window).length(),
             void: self.void_since(&before),
         })
     }
@@ -238,9 +239,11 @@ impl Stage {
     }
 
     fn flow(&self, place: usize, tally: Tally, window: Window) -> Result<FlowObserved> {
-        let arrivals = &self.running.flows()[place].arrivals;
+        let view = &self.running.flows()[place];
+        let arrivals = &view.arrivals;
         let mut flow = FlowObserved {
             tally,
+            twice: view.twins.span(window),
             ..FlowObserved::default()
         };
         arrivals.for_each_gap(window, |gap| {

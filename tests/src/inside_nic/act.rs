@@ -4,6 +4,7 @@ use super::{Done, Nic};
 use crate::failover::{Bound, Result, Stage};
 use nix::sys::signal::Signal;
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 use vswsup::control::protocol::PromoteReport;
 
 /// One move.
@@ -50,20 +51,17 @@ fn promote(stage: &mut Stage, nic: Nic) -> Result<Done> {
         report = Some(stage.operator().promote(false)?);
         Ok(vec![])
     })?;
-    let steering = report.as_ref().map_or(0, steering_us);
+    let steering = report.as_ref().map_or(Duration::ZERO, steering);
     Ok(Done {
-        bound: Bound {
-            in_nic: nic.transmit_queue(),
-            ..Bound::promote(nic.twins(observed.rate, steering))
-        },
+        bound: Bound::promote(nic.twice(steering)),
         observed,
         freeze_us: report.and_then(|report| report.freeze_us),
     })
 }
 
-fn steering_us(report: &PromoteReport) -> u64 {
+fn steering(report: &PromoteReport) -> Duration {
     let steer = report.phases.iter().find(|phase| phase.name == "steer");
-    steer.map_or(0, |phase| phase.us)
+    Duration::from_micros(steer.map_or(0, |phase| phase.us))
 }
 
 fn kill(stage: &mut Stage, nic: Nic) -> Result<Done> {

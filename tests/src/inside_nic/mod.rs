@@ -15,7 +15,7 @@ pub use nic::Nic;
 pub use options::Options;
 pub use outcome::{ActOutcome, FlowOutcome, Outcome};
 
-use crate::failover::{Bound, Observed, Result, Stage, Traffic};
+use crate::failover::{Bound, FLOWS, Observed, Result, Stage, Traffic, tail};
 use crate::rig::RigConfig;
 use crate::terminal::{Interrupt, Progress};
 use std::thread;
@@ -23,11 +23,10 @@ use std::time::Duration;
 
 /// From one move to the next.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Traffic that is back later is worth a look.
+const SLOW: Duration = Duration::from_millis(500);
 /// Moves between two lines of progress.
 const TELL_EVERY: u32 = 5;
-/// An emulated CPU stands still without having been told so, and looks as if it had run.
-const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\nstart = \"240s\"\nmapped = \"5s\"\n\
-    prepare = \"10s\"\nquiesce = \"10s\"\nrelease = \"10s\"\n";
 
 /// Makes the NIC, starts the system on it, and lets it move as often as asked for, or until Ctrl-C.
 ///
@@ -36,7 +35,7 @@ const LIMITS: &str = "lane_hang = \"2s\"\ncontrol_hang = \"10s\"\n\n[timeouts]\n
 pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Outcome> {
     let config = RigConfig {
         real_nic: Some(options.nic.make()?),
-        more: LIMITS.to_owned(),
+        more: RigConfig::CPUS_ARE_EMULATED.to_owned(),
         ..RigConfig::guests(2)
     };
     let traffic = Traffic {
@@ -65,6 +64,13 @@ fn repeat(
     while outcome.goes_on() && !interrupt.raised() {
         thread::sleep(PAUSE);
         let done = act.perform(stage, options.nic)?;
+        if let Some(slow) = done.slow() {
+            progress.note(&format!(
+                "{act} {}: {slow}\n{}",
+                outcome.done + 1,
+                tail(&stage.log())
+            ));
+        }
         let broken = done.violations();
         for violation in &broken {
             progress.note(&format!("{act} {}: {violation}", outcome.done + 1));
@@ -91,6 +97,18 @@ struct Done {
 }
 
 impl Done {
+    /// That traffic was long in coming back, and whether the instrument was.
+    fn slow(&self) -> Option<String> {
+        let flows = self.observed.flows.iter().zip(FLOWS);
+        let (slowest, (name, _)) = flows.max_by_key(|(flow, _)| flow.back)?;
+        let [back, stall] = [slowest.back, self.observed.stall].map(Duration::from_nanos);
+        (back > SLOW).then(|| {
+            format!(
+                "{name} went on after {back:?}; the instrument itself stood still for {stall:?}"
+            )
+        })
+    }
+
     /// Everything that must not be: each move begins one term.
     fn violations(&self) -> Vec<String> {
         let terms = self.observed.terms;

@@ -1,10 +1,10 @@
 //! On which NIC, and how it is steered.
 
-use crate::emulator::MOST_AT_ONCE;
 use crate::real_nic::{RealNic, virtio_on_a_bridge, virtual_functions};
 use clap::ValueEnum;
 use std::fmt::{self, Display, Formatter};
 use std::io;
+use std::time::Duration;
 
 /// A NIC with its steering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,20 +27,18 @@ impl Nic {
         }
     }
 
-    /// How many packets a move may deliver to both sides, by the contract of the backend, at so many
-    /// frames a second and if it took so many µs. With `sriov-mac` what comes between the settings of the
-    /// two VFs, and an instrument that was late sends [`MOST_AT_ONCE`]; with `bridge-fdb` only what is
-    /// flooded, and no flow's frames are.
-    pub(super) fn twins(self, rate: u32, steering_us: u64) -> u64 {
+    /// For how long a move may deliver to both sides what a flow sends, by the contract of the backend,
+    /// if it took so long to steer. With `sriov-mac` between the settings of the two VFs; with `bridge-fdb`
+    /// only what is flooded is delivered to both, and no flow's frames are.
+    pub(super) fn twice(self, steering: Duration) -> Duration {
         match self {
-            Self::SriovMac => u64::from(rate) * steering_us / 1_000_000 + MOST_AT_ONCE,
-            Self::BridgeFdb => 0,
+            Self::SriovMac => steering,
+            Self::BridgeFdb => Duration::ZERO,
         }
     }
 
-    /// Packets that it may have taken from an instance and not sent yet, when that has let go. QEMU's igb
-    /// sends when it is told of them, its virtio-net when its main loop comes round to it, and the driver
-    /// `net_virtio` does not tell the instance when that is: seen late by 26 packets on a busy host.
+    /// Packets that it may have taken from an instance that dies, and sends late. QEMU's igb sends when it is
+    /// told of them, its virtio-net when its main loop comes round to it: as many as its ring holds.
     pub(super) fn transmit_queue(self) -> u64 {
         match self {
             Self::SriovMac => 0,

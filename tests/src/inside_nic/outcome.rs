@@ -120,6 +120,7 @@ mod tests {
     use super::*;
     use crate::emulator::Window;
     use crate::failover::{Bound, FlowObserved, Observed};
+    use std::time::Duration;
 
     fn done(void: Option<&str>, lost: u64) -> Done {
         let mut flow = FlowObserved::default();
@@ -131,9 +132,10 @@ mod tests {
                 disconnects: 0,
                 window: Window::new(0, 1),
                 terms: 1,
+                stall: 0,
                 void: void.map(str::to_owned),
             },
-            bound: Bound::promote(0),
+            bound: Bound::promote(Duration::ZERO),
             freeze_us: Some(300.0),
         }
     }

@@ -40,10 +40,10 @@ pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
     Ok(RealNic {
         uplink: format!("vfs = [{a:?}, {b:?}]\n"),
         // The emulated machine may be late to give a packet to the device.
-        steering: format!(
+        steering: Some(format!(
             "backend = \"bridge-fdb\"\nports = {{ a = {port_a:?}, b = {port_b:?} }}\n\
              in_flight = \"50ms\"\n"
-        ),
+        )),
         wire: WIRE.to_owned(),
     })
 }

@@ -71,6 +71,14 @@ pub(super) fn pci_address(netdev: &str) -> io::Result<String> {
         .ok_or_else(|| io::Error::other(format!("{netdev} is no PCI device: {}", device.display())))
 }
 
+/// Gives the PF so many VFs, which no driver of the kernel takes.
+pub(super) fn make_vfs(pf: &str, number: u16) -> io::Result<()> {
+    let device = Path::new(NET).join(pf).join("device");
+    fs::write(device.join("sriov_drivers_autoprobe"), "0")?;
+    fs::write(device.join("sriov_numvfs"), number.to_string())?;
+    wait_for_carrier(pf)
+}
+
 fn pci(function: &str) -> PathBuf {
     Path::new(PCI).join("devices").join(function)
 }

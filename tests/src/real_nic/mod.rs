@@ -5,15 +5,15 @@ mod device;
 mod virtual_functions;
 
 pub use bridge::virtio_on_a_bridge;
-pub use virtual_functions::virtual_functions;
+pub use virtual_functions::{one_virtual_function, virtual_functions};
 
 /// A NIC as the supervisor is told of it, and the far end of its wire.
 #[derive(Clone, Debug)]
 pub struct RealNic {
     /// The lines of `[uplink]`.
     pub uplink: String,
-    /// The lines of `[steering]`.
-    pub steering: String,
+    /// The lines of `[steering]`, if there is something to steer.
+    pub steering: Option<String>,
     /// The network device that sends to the NIC and receives from it.
     pub wire: String,
 }
@@ -21,9 +21,12 @@ pub struct RealNic {
 impl RealNic {
     /// Its part of the supervisor's file.
     pub fn configuration(&self) -> String {
-        let Self {
-            uplink, steering, ..
-        } = self;
-        format!("\n[uplink]\n{uplink}\n[steering]\n{steering}")
+        let steering = self.steering.as_ref();
+        let steering = steering.map(|lines| format!("\n[steering]\n{lines}"));
+        format!(
+            "\n[uplink]\n{}{}",
+            self.uplink,
+            steering.unwrap_or_default()
+        )
     }
 }

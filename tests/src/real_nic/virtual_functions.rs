@@ -1,9 +1,9 @@
-//! Two VFs of one port.
+//! VFs of one port.
 
 use std::io;
 
 use super::RealNic;
-use super::device::{load, netdev, set_up};
+use super::device::{load, make_vfs, netdev, set_up};
 use crate::emulator::Mac;
 use crate::nic_machine::{PF, WIRE};
 use crate::rig::{ip, quiet_ipv6};
@@ -14,6 +14,35 @@ use crate::rig::{ip, quiet_ipv6};
 /// # Errors
 /// What the kernel refuses.
 pub fn virtual_functions() -> io::Result<RealNic> {
+    let (pf, wire) = port()?;
+    Ok(RealNic {
+        uplink: format!("pf = {pf:?}\nvfs = [0, 1]\nmake_vfs = true\n"),
+        steering: Some(format!(
+            "backend = \"sriov-mac\"\npf = {pf:?}\nvfs = [0, 1]\naddress = \"{}\"\n",
+            Mac::of_endpoint(0)
+        )),
+        wire,
+    })
+}
+
+/// One VF of the PF for both instances, which the supervisor binds. What is for `address` is delivered to
+/// it.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn one_virtual_function(address: Mac) -> io::Result<RealNic> {
+    let (pf, wire) = port()?;
+    make_vfs(&pf, 1)?;
+    ip(&format!("link set {pf} vf 0 mac {address} spoofchk off"))?;
+    Ok(RealNic {
+        uplink: format!("pf = {pf:?}\nvfs = [0]\nmode = \"restart\"\n"),
+        steering: None,
+        wire,
+    })
+}
+
+/// PF and wire, both up.
+fn port() -> io::Result<(String, String)> {
     quiet_ipv6();
     ["igb", "virtio_net", "vfio-pci"]
         .iter()
@@ -23,12 +52,5 @@ pub fn virtual_functions() -> io::Result<RealNic> {
     ip(&format!("link set {wire} promisc on"))?;
     set_up(&wire)?;
     set_up(&pf)?;
-    Ok(RealNic {
-        uplink: format!("pf = {pf:?}\nvfs = [0, 1]\nmake_vfs = true\n"),
-        steering: format!(
-            "backend = \"sriov-mac\"\npf = {pf:?}\nvfs = [0, 1]\naddress = \"{}\"\n",
-            Mac::of_endpoint(0)
-        ),
-        wire,
-    })
+    Ok((pf, wire))
 }

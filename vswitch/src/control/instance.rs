@@ -12,6 +12,8 @@ use crate::dpdk::Eal;
 use crate::lane::LaneEvent;
 use crate::memory;
 use crate::port::{Source, VhostPort};
+use crate::program::say;
+use crate::switch::FLUSH_LIMIT;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
 use std::collections::BTreeMap;
@@ -195,6 +197,10 @@ impl Instance {
                         self.host.say(FromInstance::FirstPacket(first));
                     }
                 }
+                LaneEvent::Unsent => say(format_args!(
+                    "vswitch: the uplink has not sent everything in {FLUSH_LIMIT:?}: what is still \
+                     queued in it may be overtaken"
+                )),
                 // Looked for when all have been heard.
                 LaneEvent::Rests => {}
                 LaneEvent::MemoryLost => self.close_lost_devices(),

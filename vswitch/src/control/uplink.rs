@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{Predecessor, Tenure};
 use vhost_transfer::message::{FromInstance, UplinkOpened};
 
-/// Room for a burst of every kind on the way, for the uplink's receive ring, and for what the
-/// mempool's caches keep.
-const MBUFS: u32 = 16383;
+/// Room for a ring of the uplink, for a burst of every kind on the way, and for what the caches of
+/// 16 lanes keep.
+const MBUFS: u32 = 8191;
+const CACHE: u32 = 128;
 const DESCRIPTORS: u16 = 4096;
 /// What a packet of the longest kind needs in one buffer.
 const DATA_ROOM: u16 = 2048 + 128;
@@ -39,6 +40,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct UplinkDevice {
     eal: Eal,
     devargs: String,
+    /// For what is received.
     pool: Mempool,
     pub(super) port: Arc<UplinkPort>,
     device: Option<Uplink>,
@@ -67,12 +69,12 @@ impl UplinkDevice {
     ) -> Result<Self, DpdkError> {
         let config = MempoolConfig {
             mbufs: MBUFS,
+            cache: CACHE,
             data_room: DATA_ROOM,
-            ..MempoolConfig::default()
         };
         let pool = Mempool::new(eal, "uplink", &config)?;
+        let port = UplinkPort::closed(Mempool::new(eal, "to uplink", &config)?);
         clock.lap("mempool");
-        let port = UplinkPort::closed(pool.clone());
         port.set_awaited(later);
         Ok(Self {
             eal: eal.clone(),

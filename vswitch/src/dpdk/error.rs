@@ -209,17 +209,6 @@ impl fmt::Display for Messages {
 #[error("the device's driver has no {0}")]
 pub struct Unsupported(pub &'static str);
 
-/// Why it is not known that everything sent has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FlushError {
-    /// The driver does not tell when a frame has left.
-    #[error(transparent)]
-    Unsupported(#[from] Unsupported),
-    /// At the deadline, frames were still queued.
-    #[error("frames were still queued in the device at the deadline")]
-    Deadline,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -102,6 +102,14 @@ impl Mbuf {
         }
     }
 
+    /// Says that the packet has so many segments, though it has one: for a driver that counts them
+    /// before it goes from one to the next. Giving it back to its mempool corrects that.
+    pub(super) fn claim_segments(&mut self, count: u16) {
+        // SAFETY: the mbuf is valid and lent exclusively by `self`. Who follows the chain comes to its
+        // end first, for its only segment has no next one.
+        unsafe { *field::nb_segs(self.0.as_ptr()) = count };
+    }
+
     /// `length` fits into the only segment's buffer, and so into 16 bits.
     #[inline]
     fn set_len(&mut self, length: usize) {

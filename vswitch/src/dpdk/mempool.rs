@@ -102,6 +102,13 @@ impl Mempool {
         unsafe { dpdk_sys::rte_mempool_avail_count(self.as_ptr()) }
     }
 
+    /// How many buffers are out. As slow as [`available`](Self::available), and wrong while other threads
+    /// take some.
+    pub fn in_use(&self) -> u32 {
+        // SAFETY: the pool is valid while `self` is.
+        unsafe { dpdk_sys::rte_mempool_in_use_count(self.as_ptr()) }
+    }
+
     /// An empty packet, or `None` when all buffers are out.
     #[inline]
     pub fn alloc(&self) -> Option<Mbuf> {

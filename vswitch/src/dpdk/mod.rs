@@ -12,6 +12,7 @@
 
 mod args;
 mod batch;
+mod completion;
 mod diagnosis;
 mod eal;
 mod error;
@@ -30,7 +31,7 @@ mod vfio;
 pub use args::{EalConfig, LogLevel, Memory, Pci};
 pub use batch::MbufBatch;
 pub use eal::Eal;
-pub use error::{DpdkError, FlushError, Unsupported};
+pub use error::{DpdkError, Unsupported};
 pub use lane::LaneRegistration;
 pub use mbuf::{Mbuf, Segments};
 pub use mempool::{Mempool, MempoolConfig};

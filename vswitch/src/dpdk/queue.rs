@@ -1,10 +1,10 @@
 //! The queues of an uplink, each polled by one lane.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::completion::Completion;
 use super::port::Port;
-use super::{FlushError, MbufBatch, Unsupported};
+use super::{Mbuf, MbufBatch, Unsupported};
 
 /// A receive queue of a started uplink.
 #[derive(Debug)]
@@ -56,8 +56,7 @@ pub struct TxQueue {
     pub(super) port: Arc<Port>,
     pub(super) index: u16,
     pub(super) descriptors: u16,
-    /// The driver reports each packet's completion, and not only each so many.
-    pub(super) reports_each: bool,
+    pub(super) completion: Completion,
 }
 
 impl TxQueue {
@@ -75,47 +74,9 @@ impl TxQueue {
         }
     }
 
-    /// Waits, spinning, until everything given to the device has left it or `deadline` has passed.
-    ///
-    /// The last descriptor before the queue's tail is the last packet's; a queue is in order, so
-    /// when that one is done all are (`rte_eth_tx_descriptor_status`).
-    ///
-    /// # Errors
-    /// [`FlushError::Unsupported`] when the driver does not report each descriptor: `net_virtio`, and
-    /// those that report once in `tx_rs_thresh` descriptors (`net_ixgbe`, `net_iavf`). So does
-    /// `net_af_packet`, which has nothing to wait for: its burst ends with a `sendto` that hands all
-    /// packets to the kernel, unless the socket's send buffer is full (DPDK `rte_eth_af_packet.c`).
-    pub fn flush_complete(&mut self, deadline: Instant) -> Result<(), FlushError> {
-        loop {
-            if self.all_left()? {
-                self.release_buffers();
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(FlushError::Deadline);
-            }
-            std::hint::spin_loop();
-        }
-    }
-
-    fn all_left(&self) -> Result<bool, Unsupported> {
-        const WHAT: Unsupported = Unsupported("report of each packet that has left");
-        if !self.reports_each {
-            return Err(WHAT);
-        }
-        let last = self.descriptors - 1;
-        // SAFETY: the port is started while queues exist, and `last` is inside of its ring.
-        let status =
-            unsafe { dpdk_sys::rte_eth_tx_descriptor_status(self.port.id, self.index, last) };
-        match u32::try_from(status) {
-            Ok(status) => Ok(status != dpdk_sys::RTE_ETH_TX_DESC_FULL),
-            Err(_) => Err(WHAT),
-        }
-    }
-
-    /// Gives the buffers of sent packets back to the mempool now, where the driver can.
-    fn release_buffers(&mut self) {
-        // SAFETY: the port is started while queues exist; `&mut self` is the queue's only user.
-        unsafe { dpdk_sys::rte_eth_tx_done_cleanup(self.port.id, self.index, 0) };
+    /// Gives one packet to the device, or drops it; whether the device took it.
+    pub(super) fn offer(&mut self, packet: Mbuf) -> bool {
+        let mut batch = MbufBatch::<1>::new();
+        batch.push(packet).is_ok() && self.burst(&mut batch) == 1
     }
 }

@@ -5,6 +5,7 @@ use std::ptr;
 
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info};
 
+use super::completion::Completion;
 use super::port::Port;
 use super::{DpdkError, Mempool, UplinkConfig};
 
@@ -18,8 +19,7 @@ pub(super) struct Ring {
     pub(super) tx_queues: u16,
     pub(super) rx_descriptors: u16,
     pub(super) tx_descriptors: u16,
-    /// The driver reports the completion of each transmit descriptor.
-    pub(super) reports_each: bool,
+    pub(super) completion: Completion,
 }
 
 /// Configures the port and its queues.
@@ -37,7 +37,7 @@ pub(super) fn configure(
         tx_queues: config.tx_queues,
         rx_descriptors,
         tx_descriptors,
-        reports_each: info.default_txconf.tx_rs_thresh <= 1,
+        completion: Completion::of(&port.driver()?, info.default_txconf.tx_rs_thresh),
     };
     set_up_queues(port, pool, ring)?;
     Ok(ring)

@@ -275,7 +275,7 @@ impl Uplink {
             port: Arc::clone(&self.port),
             index,
             descriptors: self.ring.tx_descriptors,
-            reports_each: self.ring.reports_each,
+            completion: self.ring.completion,
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum LaneEvent {
         /// From its first round on, ns.
         after_ns: u64,
     },
+    /// A lane that lets go has not seen its last packets leave the uplink.
+    Unsent,
     /// A lane does not wait for its lock any more.
     Rests,
     /// A lane has come upon guest memory that is not there any more.

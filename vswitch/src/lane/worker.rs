@@ -178,7 +178,7 @@ impl Worker {
                 self.shared.tell(LaneEvent::MemoryLost);
             }
             if self.shared.stop.load(Relaxed) || self.must_go(&mut drain, tenure, from_uplink) {
-                return;
+                return self.flush_uplink(slot);
             }
             if self.shared.generation() != generation {
                 (plan, generation) = self.current_plan();
@@ -279,11 +279,25 @@ impl Worker {
             None => true,
         };
         if done {
-            self.shared.uplink.iter().for_each(|uplink| uplink.flush());
             self.shared.drained.store(drain.packets, Relaxed);
             self.shared.gate.end(tenure.term);
         }
         done
+    }
+
+    /// What this lane has sent is on the wire before anything of its successor's.
+    fn flush_uplink(&self, slot: &LaneSlot) {
+        let Some(uplink) = &self.shared.uplink else {
+            return;
+        };
+        let mut idle = Idle::new(self.shared.poll);
+        let has_left = uplink.flush(|| {
+            slot.beat(monotonic_ns());
+            idle.after(0, false);
+        });
+        if !has_left {
+            self.shared.tell(LaneEvent::Unsent);
+        }
     }
 
     /// Lets the successor have the lock first. When none comes, or it is known to be dead, this lane

@@ -1,6 +1,6 @@
 //! The port that leads to the NIC.
 
-use crate::dpdk::{FlushError, MbufBatch, Mempool, RxQueue, TxQueue};
+use crate::dpdk::{MbufBatch, Mempool, RxQueue, TxQueue, Unsupported};
 use crate::ring::{Frame, Segment};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -14,7 +14,7 @@ const DISCARD_LIMIT: u64 = 1 << 15;
 /// Attempts to hand a batch to a NIC that is full.
 const SEND_ATTEMPTS: usize = 64;
 /// How long packets that were handed to the NIC may take to leave it.
-const FLUSH_LIMIT: Duration = Duration::from_millis(5);
+pub const FLUSH_LIMIT: Duration = Duration::from_millis(50);
 
 /// One queue pair, shared by the lanes: the first lane alone receives, all of them send. Closed, it
 /// receives nothing, and drops what it is to send.
@@ -33,7 +33,7 @@ struct Transmit {
 }
 
 impl UplinkPort {
-    /// A closed port; packets to send come from `pool`.
+    /// A closed port; packets to send come from `pool`, and nothing else does.
     pub fn closed(pool: Mempool) -> Self {
         Self {
             receive: Mutex::default(),
@@ -56,7 +56,7 @@ impl UplinkPort {
     /// Gives the queue pair up, when what was handed to the NIC has left it.
     pub fn close(&self) {
         self.send();
-        self.flush();
+        self.flush(std::hint::spin_loop);
         *self.receiver() = None;
         *self.transmit() = None;
     }
@@ -111,15 +111,29 @@ impl UplinkPort {
     }
 
     /// Waits until what was sent has left the host, for two uplinks share the wire, and what is
-    /// still queued here could be overtaken there. Bounded: a NIC that does not finish must not
-    /// hold up a handover. A driver that cannot tell has sent it before it returned.
-    pub fn flush(&self) {
+    /// still queued here could be overtaken there; calls `meanwhile` again and again, and keeps no
+    /// other lane from sending. Bounded: a NIC that does not finish must not hold up a handover.
+    ///
+    /// False when packets are still queued. A driver that cannot tell counts as one that sends at once.
+    pub fn flush(&self, mut meanwhile: impl FnMut()) -> bool {
+        let until = Instant::now() + FLUSH_LIMIT;
+        while !self.has_sent_all() {
+            if Instant::now() >= until {
+                return false;
+            }
+            meanwhile();
+        }
+        true
+    }
+
+    fn has_sent_all(&self) -> bool {
         let mut transmit = self.transmit();
-        let Some(transmit) = transmit.as_mut() else {
-            return;
-        };
-        match transmit.queue.flush_complete(Instant::now() + FLUSH_LIMIT) {
-            Ok(()) | Err(FlushError::Unsupported(_) | FlushError::Deadline) => {}
+        let answer = transmit
+            .as_mut()
+            .map(|it| it.queue.has_sent_all(&self.pool));
+        match answer {
+            Some(Ok(sent)) => sent,
+            Some(Err(Unsupported(_))) | None => true,
         }
     }
 

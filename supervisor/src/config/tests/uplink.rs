@@ -89,7 +89,17 @@ fn what_cannot_be_a_function_is_shown_where_it_is() {
         ),
         (
             "pf = \"enp1s0\"\nvfs = [0]",
-            &[":8:7: uplink.vfs: there are 1 elements", "length 2"],
+            &[
+                ":8:7: uplink.vfs: each instance has one function, and there are 1",
+                "mode = \"restart\"",
+            ],
+        ),
+        (
+            "pf = \"enp1s0\"\nvfs = []",
+            &[
+                ":8:7: uplink.vfs: each instance has one function",
+                "there are 0",
+            ],
         ),
         (
             "pf = \"enp1s0\"\nvfs = [0, true]",

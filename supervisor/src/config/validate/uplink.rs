@@ -64,13 +64,6 @@ fn ways(uplink: &Uplink, findings: &mut Findings<'_>) {
                 "write either `vfs`, or `a` and `b`",
             )),
         ),
-        Devices::Functions(_) if uplink.mode == UplinkMode::Restart => findings.add(
-            "uplink.mode",
-            Some(fault(
-                "with \"restart\" there is one device, and `vfs` are two",
-                "name the one device as `a` and as `b`",
-            )),
-        ),
         Devices::Functions(functions) => vfs(uplink, functions, findings),
         Devices::Arguments(_) if !arguments => findings.add("uplink", Some(nothing(uplink))),
         Devices::Arguments(both) => self::arguments(uplink, both, findings),
@@ -130,7 +123,8 @@ fn one_or_two(uplink: &Uplink, both: [&str; 2]) -> Option<Fault> {
     }
 }
 
-fn vfs(uplink: &Uplink, functions: &[FunctionName; 2], findings: &mut Findings<'_>) {
+fn vfs(uplink: &Uplink, functions: &[FunctionName], findings: &mut Findings<'_>) {
+    findings.add("uplink.vfs", one_or_two_vfs(uplink.mode, functions.len()));
     for (index, function) in functions.iter().enumerate() {
         let numbered = matches!(function, FunctionName::Vf(_));
         let key = format!("uplink.vfs[{index}]");
@@ -150,9 +144,24 @@ fn vfs(uplink: &Uplink, functions: &[FunctionName; 2], findings: &mut Findings<'
             }),
         );
     }
-    let [a, b] = functions;
-    findings.add("uplink.vfs[1]", (a == b).then(|| same(&a.to_string())));
+    if let [a, b] = functions {
+        findings.add("uplink.vfs[1]", (a == b).then(|| same(&a.to_string())));
+    }
     findings.add("uplink.pf", uplink.pf.as_deref().and_then(no_netdev));
+}
+
+fn one_or_two_vfs(mode: UplinkMode, number: usize) -> Option<Fault> {
+    match (mode, number) {
+        (UplinkMode::Pair, 2) | (UplinkMode::Restart, 1) => None,
+        (UplinkMode::Pair, number) => Some(fault(
+            format!("each instance has one function, and there are {number}"),
+            "name two, or set uplink.mode = \"restart\" if there is only one",
+        )),
+        (UplinkMode::Restart, number) => Some(fault(
+            format!("with uplink.mode = \"restart\" there is one function, and there are {number}"),
+            "name one, such as `vfs = [0]`, or remove uplink.mode",
+        )),
+    }
 }
 
 fn of_which_pf(function: &FunctionName) -> Fault {

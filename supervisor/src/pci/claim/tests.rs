@@ -40,7 +40,7 @@ impl Bench {
 fn vfs(numbers: [u16; 2], make_vfs: bool) -> Wanted {
     Wanted {
         pf: Some("nic0".into()),
-        functions: numbers.map(Vf),
+        functions: numbers.map(Vf).into(),
         make_vfs,
     }
 }
@@ -48,7 +48,9 @@ fn vfs(numbers: [u16; 2], make_vfs: bool) -> Wanted {
 fn at(addresses: [&str; 2]) -> Wanted {
     Wanted {
         pf: None,
-        functions: addresses.map(|address| At(PciAddress::parse(address).unwrap())),
+        functions: addresses
+            .map(|address| At(PciAddress::parse(address).unwrap()))
+            .into(),
         make_vfs: false,
     }
 }
@@ -84,6 +86,29 @@ fn vfs_are_made_bound_and_taken_away_again() {
     assert_eq!(bench.fake.read(AUTOPROBE), "1");
     assert_eq!(bench.fake.read(FLAGS), "0x1002");
     assert!(!bench.remembers());
+}
+
+#[test]
+fn one_that_both_have_is_ready_for_one_while_the_other_has_it() {
+    let bench = Bench::new(Fake::with_pf());
+    let wanted = Wanted {
+        functions: vec![Vf(1)],
+        ..vfs([0, 1], true)
+    };
+    let (claim, _) = bench.take(wanted.clone()).unwrap();
+    assert_eq!(bench.fake.read(NUMVFS), "2");
+    assert_eq!(bench.fake.driver("0000:01:10.0"), None, "VF 0 is nobody's");
+    bench.fake.file("dev/vfio/21", "busy");
+    for id in [A, B] {
+        assert_eq!(claim.ready(id).unwrap().as_str(), "0000:01:10.2");
+        let hidden = claim.hidden_from(id);
+        assert!(
+            !hidden.contains(&PathBuf::from("/dev/vfio/21")),
+            "{hidden:?}"
+        );
+    }
+    claim.give_back().unwrap();
+    assert_eq!(bench.fake.read(NUMVFS), "0");
 }
 
 #[test]
