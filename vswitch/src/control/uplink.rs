@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::phases::PhaseClock;
 use crate::dpdk::{DpdkError, Eal, Mempool, MempoolConfig, Uplink, UplinkConfig};
 use crate::program::say;
-use crate::switch::{UplinkPort, discard};
+use crate::switch::{Ears, UplinkPort};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{Predecessor, Tenure};
@@ -61,6 +61,7 @@ impl UplinkDevice {
     pub(super) fn closed(
         eal: &Eal,
         devargs: &str,
+        ears: Ears,
         later: bool,
         clock: &mut PhaseClock,
     ) -> Result<Self, DpdkError> {
@@ -71,7 +72,7 @@ impl UplinkDevice {
         };
         let pool = Mempool::new(eal, "uplink", &config)?;
         clock.lap("mempool");
-        let port = UplinkPort::closed(pool.clone());
+        let port = UplinkPort::closed(pool.clone(), ears);
         port.set_awaited(later);
         Ok(Self {
             eal: eal.clone(),
@@ -100,9 +101,7 @@ impl UplinkDevice {
         let queues = device.start()?;
         clock.lap("uplink start");
         let pair = queues.into_first_pair();
-        let (mut receive, transmit) = pair.ok_or_else(|| lacks_queues(&device))?;
-        // A packet socket has got what passed on every netdev until it was bound to its own.
-        discard(&mut receive);
+        let (receive, transmit) = pair.ok_or_else(|| lacks_queues(&device))?;
         self.port.open(receive, transmit);
         self.device = Some(device);
         Ok(())
