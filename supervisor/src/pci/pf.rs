@@ -113,7 +113,7 @@ impl<'s> Pf<'s> {
 
     /// It has a link partner.
     pub(crate) fn has_carrier(&self) -> bool {
-        self.sysfs.number::<u8>(&self.net("carrier")) == Some(1)
+        self.sysfs.has_carrier(&self.netdev)
     }
 
     /// Whether it has a carrier within `limit`.

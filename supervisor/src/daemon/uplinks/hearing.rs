@@ -1,0 +1,293 @@
+//! What an instance's silence means: pure, without clock and NIC.
+
+use vhost_transfer::InstanceId;
+use vhost_transfer::ledger::Heard;
+
+/// Who gets so many other packets while a probe is under way is not deaf: its receive ring may have been
+/// full, and the probe with it. No less is in the smallest rings.
+const BUSY: u64 = 256;
+
+/// What is known of one instance's hearing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Verdict {
+    /// It does not look for probes, or nobody can send it any.
+    #[default]
+    Unasked,
+    /// It was just started, and has heard nothing yet.
+    Unproven,
+    /// It hears.
+    Hears,
+    /// It should hear, and does not.
+    Deaf,
+}
+
+/// What the ledger shows of an instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signs {
+    pub(super) heard: Heard,
+    /// Packets that it took from its uplink.
+    pub(super) received: u64,
+    /// When the thread that polls the uplink went round last.
+    pub(super) round: u64,
+}
+
+/// The probes of one instance.
+#[derive(Debug, Default)]
+pub(super) struct Hearing {
+    verdict: Verdict,
+    /// The probe that was not heard yet, and how things were when it was sent last.
+    under_way: Option<UnderWay>,
+    /// Sent in vain, in a row.
+    missed: u32,
+    /// Heard in a row.
+    heard: u32,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    token: u64,
+    received: u64,
+    round: u64,
+}
+
+impl Hearing {
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// A process starts, or is taken over: it has to prove itself.
+    pub(super) fn begin(&mut self) {
+        *self = Self {
+            verdict: Verdict::Unproven,
+            ..Self::default()
+        };
+    }
+
+    /// A probe was sent to it, which is the one that is still under way if there is one.
+    pub(super) fn asked(&mut self, token: u64, signs: &Signs) {
+        let Signs {
+            received, round, ..
+        } = *signs;
+        self.under_way = Some(UnderWay {
+            token,
+            received,
+            round,
+        });
+    }
+
+    /// The probe that has not been heard yet: a late one is as good a proof.
+    pub(super) fn pending(&self) -> Option<u64> {
+        self.under_way.as_ref().map(|probe| probe.token)
+    }
+
+    /// Nobody polls its uplink now, or nobody can ask: what is known of it stays.
+    pub(super) fn rest(&mut self) {
+        self.under_way = None;
+        self.missed = 0;
+        self.heard = 0;
+    }
+
+    /// Sees what has become of the probe.
+    pub(super) fn listen(&mut self, signs: &Signs, limit: u32) {
+        match (signs.heard, &self.under_way) {
+            (Heard::NotListening, _) => *self = Self::default(),
+            (Heard::Token(token), Some(probe)) if token == probe.token => self.hears(limit),
+            (Heard::Nothing | Heard::Token(_), Some(probe)) => {
+                let could = signs.round > probe.round;
+                let busy = signs.received.saturating_sub(probe.received) >= BUSY;
+                self.missed += u32::from(could && !busy);
+                self.heard = 0;
+            }
+            (Heard::Nothing | Heard::Token(_), None) => {}
+        }
+    }
+
+    /// One that was deaf must prove itself as often as it has failed to.
+    fn hears(&mut self, limit: u32) {
+        self.under_way = None;
+        self.missed = 0;
+        self.heard = self.heard.saturating_add(1);
+        if self.verdict != Verdict::Deaf || self.heard >= limit {
+            self.verdict = Verdict::Hears;
+        }
+    }
+
+    /// What keeps probes from both is about to show.
+    fn is_in_doubt(&self, limit: u32) -> bool {
+        self.missed > limit / 2 && self.missed < limit
+    }
+}
+
+/// Who has missed too many is deaf. While the other one is about to be, that is put off: what is wrong
+/// for both is to be seen for both at a time, and nothing to flee from.
+pub(super) fn condemn(pair: &mut [Hearing; 2], limit: u32) {
+    for id in InstanceId::BOTH {
+        let waits = pair[id.other() as usize].is_in_doubt(limit);
+        let one = &mut pair[id as usize];
+        if one.missed >= limit && !waits {
+            one.verdict = Verdict::Deaf;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use InstanceId::{A, B};
+
+    const LIMIT: u32 = 4;
+
+    /// Two instances that are asked again and again; what they hear is up to the test.
+    #[derive(Default)]
+    struct Bench {
+        pair: [Hearing; 2],
+        signs: [Option<Signs>; 2],
+        tokens: u64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let mut bench = Self {
+                tokens: 1,
+                ..Self::default()
+            };
+            bench.pair.iter_mut().for_each(Hearing::begin);
+            bench
+        }
+
+        /// One round in which those of `hear` hear.
+        fn round(&mut self, hear: &[InstanceId]) -> [Verdict; 2] {
+            for id in InstanceId::BOTH {
+                let signs = self.signs[id as usize].get_or_insert(Signs {
+                    heard: Heard::Nothing,
+                    received: 0,
+                    round: 0,
+                });
+                let hearing = &mut self.pair[id as usize];
+                let token = hearing.pending().unwrap_or_else(|| {
+                    self.tokens += 1;
+                    self.tokens
+                });
+                hearing.asked(token, signs);
+                signs.round += 1;
+                if hear.contains(&id) {
+                    signs.heard = Heard::Token(token);
+                }
+                hearing.listen(signs, LIMIT);
+            }
+            condemn(&mut self.pair, LIMIT);
+            self.pair.each_ref().map(Hearing::verdict)
+        }
+
+        fn signs(&mut self, id: InstanceId) -> &mut Signs {
+            self.signs[id as usize].as_mut().unwrap()
+        }
+    }
+
+    #[test]
+    fn the_first_probe_proves_and_only_a_row_of_misses_condemns() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.round(&[A]), [Verdict::Hears, Verdict::Unproven]);
+        for _ in 0..5 {
+            for _ in 1..LIMIT {
+                assert_eq!(bench.round(&[B])[0], Verdict::Hears);
+            }
+            bench.round(&[A, B]);
+        }
+        for _ in 1..LIMIT {
+            assert_eq!(bench.round(&[B])[0], Verdict::Hears);
+        }
+        assert_eq!(bench.round(&[B]), [Verdict::Deaf, Verdict::Hears]);
+    }
+
+    #[test]
+    fn one_that_never_heard_anything_is_deaf_in_the_end() {
+        let mut bench = Bench::new();
+        for _ in 1..LIMIT {
+            assert_eq!(bench.round(&[A])[1], Verdict::Unproven);
+        }
+        assert_eq!(bench.round(&[A])[1], Verdict::Deaf);
+    }
+
+    #[test]
+    fn a_deaf_one_must_hear_as_many_in_a_row() {
+        let mut bench = Bench::new();
+        (0..LIMIT).for_each(|_| drop(bench.round(&[B])));
+        for _ in 1..LIMIT {
+            assert_eq!(bench.round(&[A, B])[0], Verdict::Deaf);
+        }
+        bench.round(&[B]);
+        for _ in 1..LIMIT {
+            assert_eq!(bench.round(&[A, B])[0], Verdict::Deaf, "a new row");
+        }
+        assert_eq!(bench.round(&[A, B])[0], Verdict::Hears);
+    }
+
+    #[test]
+    fn who_did_not_go_round_or_had_its_hands_full_has_missed_nothing() {
+        let mut bench = Bench::new();
+        bench.round(&[A, B]);
+        for _ in 0..3 * LIMIT {
+            bench.signs(A).round -= 1;
+            assert_eq!(
+                bench.round(&[B])[0],
+                Verdict::Hears,
+                "it has not gone round"
+            );
+        }
+        let hearing = &mut bench.pair[A as usize];
+        for _ in 0..3 * LIMIT {
+            let signs = bench.signs[A as usize].as_mut().unwrap();
+            hearing.asked(99, signs);
+            signs.round += 1;
+            signs.received += BUSY;
+            hearing.listen(signs, LIMIT);
+        }
+        assert_eq!(hearing.missed, 0);
+    }
+
+    #[test]
+    fn what_is_wrong_for_both_is_seen_for_both_at_a_time() {
+        let mut bench = Bench::new();
+        bench.round(&[A, B]);
+        bench.round(&[B]);
+        let seen: Vec<_> = (0..LIMIT).map(|_| bench.round(&[])).collect();
+        let one_alone = [Verdict::Deaf, Verdict::Hears];
+        assert!(!seen.contains(&one_alone), "{seen:?}");
+        assert_eq!(seen.last(), Some(&[Verdict::Deaf; 2]));
+    }
+
+    #[test]
+    fn a_late_answer_counts_and_an_old_one_does_not() {
+        let mut hearing = Hearing::default();
+        hearing.begin();
+        let mut signs = Signs {
+            heard: Heard::Token(5),
+            received: 0,
+            round: 1,
+        };
+        hearing.asked(7, &signs);
+        for _ in 0..2 {
+            signs.round += 1;
+            hearing.listen(&signs, LIMIT);
+            assert_eq!(
+                (hearing.pending(), hearing.verdict),
+                (Some(7), Verdict::Unproven)
+            );
+            hearing.asked(7, &signs);
+        }
+        signs.heard = Heard::Token(7);
+        hearing.listen(&signs, LIMIT);
+        assert_eq!((hearing.pending(), hearing.verdict), (None, Verdict::Hears));
+    }
+
+    #[test]
+    fn nothing_follows_from_the_silence_of_one_that_does_not_look() {
+        let mut bench = Bench::new();
+        bench.round(&[B]);
+        for _ in 0..3 * LIMIT {
+            bench.signs(A).heard = Heard::NotListening;
+            assert_eq!(bench.round(&[B])[0], Verdict::Unasked);
+        }
+    }
+}
