@@ -143,6 +143,8 @@ mod tests {
         pair: [Hearing; 2],
         signs: [Option<Signs>; 2],
         tokens: u64,
+        /// Whose lanes do not go round.
+        stands: Option<InstanceId>,
     }
 
     impl Bench {
@@ -169,7 +171,7 @@ mod tests {
                     self.tokens
                 });
                 hearing.asked(token, signs);
-                signs.round += 1;
+                signs.round += u64::from(self.stands != Some(id));
                 if hear.contains(&id) {
                     signs.heard = Heard::Token(token);
                 }
@@ -212,7 +214,9 @@ mod tests {
     #[test]
     fn a_deaf_one_must_hear_as_many_in_a_row() {
         let mut bench = Bench::new();
-        (0..LIMIT).for_each(|_| drop(bench.round(&[B])));
+        for _ in 0..LIMIT {
+            bench.round(&[B]);
+        }
         for _ in 1..LIMIT {
             assert_eq!(bench.round(&[A, B])[0], Verdict::Deaf);
         }
@@ -227,13 +231,9 @@ mod tests {
     fn who_did_not_go_round_or_had_its_hands_full_has_missed_nothing() {
         let mut bench = Bench::new();
         bench.round(&[A, B]);
+        bench.stands = Some(A);
         for _ in 0..3 * LIMIT {
-            bench.signs(A).round -= 1;
-            assert_eq!(
-                bench.round(&[B])[0],
-                Verdict::Hears,
-                "it has not gone round"
-            );
+            assert_eq!(bench.round(&[B])[0], Verdict::Hears);
         }
         let hearing = &mut bench.pair[A as usize];
         for _ in 0..3 * LIMIT {
