@@ -4,7 +4,7 @@
 //! supervisor and the ledger know, and which was never used before.
 
 /// For experiments on the local network (IEEE 802, 9.2.4): no router forwards it, and nobody claims it.
-pub const ETHERTYPE: u16 = 0x88b5;
+pub const ETHERTYPE: u16 = 0x88b6;
 /// What every probe begins with, behind the EtherType.
 const NAME: [u8; 8] = *b"vswsup\0p";
 /// Bytes behind the EtherType: the least that Ethernet carries.

@@ -87,18 +87,29 @@ impl Hearing {
         self.heard = 0;
     }
 
-    /// Sees what has become of the probe.
-    pub(super) fn listen(&mut self, signs: &Signs, limit: u32) {
+    /// It has to prove itself, and nobody has asked it yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.verdict == Verdict::Unproven && self.under_way.is_none()
+    }
+
+    /// It has to prove itself, and was asked.
+    pub(super) fn waits_for_proof(&self) -> bool {
+        self.verdict == Verdict::Unproven && self.under_way.is_some()
+    }
+
+    /// Sees what has become of the probe; whether it is late already is the question only at the end of
+    /// its turn.
+    pub(super) fn listen(&mut self, signs: &Signs, limit: u32, is_end: bool) {
         match (signs.heard, &self.under_way) {
             (Heard::NotListening, _) => *self = Self::default(),
             (Heard::Token(token), Some(probe)) if token == probe.token => self.hears(limit),
-            (Heard::Nothing | Heard::Token(_), Some(probe)) => {
+            (Heard::Nothing | Heard::Token(_), Some(probe)) if is_end => {
                 let could = signs.round > probe.round;
                 let busy = signs.received.saturating_sub(probe.received) >= BUSY;
                 self.missed += u32::from(could && !busy);
                 self.heard = 0;
             }
-            (Heard::Nothing | Heard::Token(_), None) => {}
+            (Heard::Nothing | Heard::Token(_), _) => {}
         }
     }
 
@@ -175,7 +186,7 @@ mod tests {
                 if hear.contains(&id) {
                     signs.heard = Heard::Token(token);
                 }
-                hearing.listen(signs, LIMIT);
+                hearing.listen(signs, LIMIT, true);
             }
             condemn(&mut self.pair, LIMIT);
             self.pair.each_ref().map(Hearing::verdict)
@@ -241,7 +252,7 @@ mod tests {
             hearing.asked(99, signs);
             signs.round += 1;
             signs.received += BUSY;
-            hearing.listen(signs, LIMIT);
+            hearing.listen(signs, LIMIT, true);
         }
         assert_eq!(hearing.missed, 0);
     }
@@ -258,6 +269,27 @@ mod tests {
     }
 
     #[test]
+    fn in_the_middle_of_a_turn_a_proof_counts_and_silence_does_not() {
+        let mut hearing = Hearing::default();
+        hearing.begin();
+        assert!(hearing.is_new() && !hearing.waits_for_proof());
+        let mut signs = Signs {
+            heard: Heard::Nothing,
+            received: 0,
+            round: 1,
+        };
+        hearing.asked(7, &signs);
+        signs.round += 1;
+        for _ in 0..3 * LIMIT {
+            hearing.listen(&signs, LIMIT, false);
+        }
+        assert!(hearing.waits_for_proof() && hearing.missed == 0);
+        signs.heard = Heard::Token(7);
+        hearing.listen(&signs, LIMIT, false);
+        assert_eq!(hearing.verdict, Verdict::Hears);
+    }
+
+    #[test]
     fn a_late_answer_counts_and_an_old_one_does_not() {
         let mut hearing = Hearing::default();
         hearing.begin();
@@ -269,7 +301,7 @@ mod tests {
         hearing.asked(7, &signs);
         for _ in 0..2 {
             signs.round += 1;
-            hearing.listen(&signs, LIMIT);
+            hearing.listen(&signs, LIMIT, true);
             assert_eq!(
                 (hearing.pending(), hearing.verdict),
                 (Some(7), Verdict::Unproven)
@@ -277,7 +309,7 @@ mod tests {
             hearing.asked(7, &signs);
         }
         signs.heard = Heard::Token(7);
-        hearing.listen(&signs, LIMIT);
+        hearing.listen(&signs, LIMIT, true);
         assert_eq!((hearing.pending(), hearing.verdict), (None, Verdict::Hears));
     }
 

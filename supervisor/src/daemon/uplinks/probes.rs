@@ -15,6 +15,9 @@ use steering::{Sender, Way};
 use vhost_transfer::InstanceId;
 use vhost_transfer::probe::{ETHERTYPE, Probe};
 
+/// Between two looks at one that has to prove itself: it is no spare before.
+const SOON: Duration = Duration::from_millis(20);
+
 /// The probes of both.
 #[derive(Debug)]
 pub(super) struct Probes {
@@ -22,6 +25,8 @@ pub(super) struct Probes {
     asking: Result<Asking, String>,
     pair: [Hearing; 2],
     of: [Sent; 2],
+    /// When both are asked again.
+    next: Instant,
 }
 
 #[derive(Debug)]
@@ -48,6 +53,7 @@ impl Probes {
             asking: Asking::new(config),
             pair: Default::default(),
             of: Default::default(),
+            next: Instant::now(),
         }
     }
 
@@ -84,16 +90,40 @@ impl Probes {
         self.of[id as usize].packets
     }
 
-    fn every(&self) -> Option<Duration> {
-        self.asking.as_ref().ok().map(|asking| asking.every)
+    fn verdicts(&self) -> [Verdict; 2] {
+        self.pair.each_ref().map(Hearing::verdict)
     }
 
-    /// `signs` of those who should hear now.
-    fn listen(&mut self, signs: &[Option<Signs>; 2]) {
+    /// Until there is something to do. `None`: never.
+    fn pause(&self, now: Instant) -> Option<Duration> {
+        self.asking.as_ref().ok()?;
+        let pause = self.next.saturating_duration_since(now);
+        let someone_waits = self.pair.iter().any(Hearing::waits_for_proof);
+        Some(if someone_waits {
+            pause.min(SOON)
+        } else {
+            pause
+        })
+    }
+
+    /// Whether both are to be asked now, which is once in each turn.
+    fn take_turn(&mut self, now: Instant) -> bool {
+        let Ok(asking) = &self.asking else {
+            return false;
+        };
+        let is_due = self.next <= now;
+        if is_due {
+            self.next = now + asking.every;
+        }
+        is_due
+    }
+
+    /// `signs` of those who should hear now. Only at its end a turn can have been missed.
+    fn listen(&mut self, signs: &[Option<Signs>; 2], is_end: bool) {
         let Ok(asking) = &self.asking else { return };
         for (hearing, signs) in self.pair.iter_mut().zip(signs) {
             match signs {
-                Some(signs) => hearing.listen(signs, asking.limit),
+                Some(signs) => hearing.listen(signs, asking.limit, is_end),
                 None => hearing.rest(),
             }
         }
@@ -131,28 +161,50 @@ impl Asking {
 }
 
 impl Daemon {
+    /// As soon as there is something to do.
     pub(super) fn start_to_probe(&mut self) {
-        if let Some(every) = self.uplinks.probes.every() {
-            self.timers.start(Due::Probes, Instant::now(), every);
+        let now = Instant::now();
+        if let Some(pause) = self.uplinks.probes.pause(now) {
+            self.timers.start(Due::Probes, now, pause);
         }
     }
 
-    /// Sees what has become of the probes before, and sends the next. Not while the traffic moves: then
-    /// packets are counted.
-    pub(in super::super) fn probe_uplinks(&mut self) {
-        self.start_to_probe();
-        if self.policy.handover().is_some() {
-            return;
+    /// Somebody polls its uplink from now on.
+    pub(in super::super) fn probe_soon(&mut self) {
+        if self.uplinks.probes.asking.is_ok() {
+            self.timers
+                .start(Due::Probes, Instant::now(), Duration::ZERO);
         }
+    }
+
+    /// Not while the traffic moves: then packets are counted.
+    pub(in super::super) fn probe_uplinks(&mut self) {
+        let before = self.uplinks.probes.verdicts();
+        let is_turn = self.uplinks.probes.take_turn(Instant::now());
+        if self.policy.handover().is_none() {
+            self.listen_and_ask(is_turn);
+        }
+        if self.uplinks.probes.verdicts() != before {
+            self.look_at_uplinks();
+        }
+        self.start_to_probe();
+    }
+
+    /// Sees what has become of the probes before, and sends the next, in between only to whom none was
+    /// sent.
+    fn listen_and_ask(&mut self, is_turn: bool) {
         let ways = InstanceId::BOTH.map(|id| self.steering.way(side(id)));
         if is_interrupted(&ways, &Sysfs::host()) {
             return self.uplinks.probes.rest();
         }
         let signs = InstanceId::BOTH.map(|id| self.signs_of_hearing(id));
-        self.uplinks.probes.listen(&signs);
+        self.uplinks.probes.listen(&signs, is_turn);
         let shared = are_shared(&ways);
         for ((id, way), signs) in InstanceId::BOTH.into_iter().zip(&ways).zip(&signs) {
-            if let (Some(way), Some(signs)) = (way, signs) {
+            let is_new = self.uplinks.probes.pair[id as usize].is_new();
+            if let (Some(way), Some(signs)) = (way, signs)
+                && (is_turn || is_new)
+            {
                 self.probe(id, way, shared, signs);
             }
         }
@@ -182,7 +234,9 @@ impl Daemon {
     }
 
     fn probe(&mut self, id: InstanceId, way: &Way, shared: bool, signs: &Signs) {
-        let Probes { asking, pair, of } = &mut self.uplinks.probes;
+        let Probes {
+            asking, pair, of, ..
+        } = &mut self.uplinks.probes;
         let (hearing, sent) = (&mut pair[id as usize], &mut of[id as usize]);
         let Ok(asking) = asking else { return };
         let Ok(token) = hearing.pending().map_or_else(random, Ok) else {
