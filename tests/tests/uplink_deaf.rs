@@ -22,19 +22,29 @@ fn run(program: &str, arguments: &str) {
         .args(arguments.split_whitespace())
         .output()
         .unwrap();
-    assert!(outcome.status.success(), "{program} {arguments}: {outcome:?}");
+    assert!(
+        outcome.status.success(),
+        "{program} {arguments}: {outcome:?}"
+    );
 }
 
 /// To be called in the rig's network namespace, once.
 fn dig_pit() {
-    run("ip", &format!("link add {} type veth peer name {}", PIT[0], PIT[1]));
-    PIT.iter().for_each(|end| run("ip", &format!("link set {end} up")));
+    run(
+        "ip",
+        &format!("link add {} type veth peer name {}", PIT[0], PIT[1]),
+    );
+    PIT.iter()
+        .for_each(|end| run("ip", &format!("link set {end} up")));
 }
 
 /// Nothing reaches the instance behind `port` any more.
 fn swallow(port: &str) {
     let filter = "protocol all prio 9 u32 match u32 0 0 action mirred egress redirect dev";
-    run("tc", &format!("filter add dev {port} egress {filter} {}", PIT[0]));
+    run(
+        "tc",
+        &format!("filter add dev {port} egress {filter} {}", PIT[0]),
+    );
 }
 
 fn give_back(port: &str) {
@@ -52,9 +62,9 @@ fn escapes(rig: &Rig) -> usize {
     of_kind(&told(rig, &["history"]), "escape").len()
 }
 
-fn config(more: &str) -> RigConfig {
+fn config() -> RigConfig {
     RigConfig {
-        more: format!("{}{more}", RigConfig::DEATHS_ARE_USUAL),
+        more: RigConfig::DEATHS_ARE_USUAL.to_owned(),
         ..RigConfig::guests(2)
     }
 }
@@ -73,11 +83,14 @@ fn traffic_leaves_an_uplink_that_has_become_deaf() {
 }
 
 fn the_active_one_is_deaf() -> Report {
-    let rig = Rig::start(&config("")).unwrap();
+    let rig = Rig::start(&config()).unwrap();
     dig_pit();
     let running = three_flows(&rig, steady);
     let before = told(&rig, &["status"]);
-    assert_eq!((&before["active"], health(&rig, "a").as_str()), (&"a".into(), "well"));
+    assert_eq!(
+        (&before["active"], health(&rig, "a").as_str()),
+        (&"a".into(), "well")
+    );
     swallow(SoftwareNic::PORTS[0]);
     let escape = wait_for(&rig, "an escape", || {
         entry(&told(&rig, &["history"]), "kind", "escape")
@@ -98,23 +111,33 @@ fn the_active_one_is_deaf() -> Report {
     assert_eq!(told(&rig, &["status"])["spare"], false);
     let refused = rig.supervisor().command(&["promote"]).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("the uplink of a is deaf"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("the uplink of a is deaf"),
+        "{refused:?}"
+    );
     give_back(SoftwareNic::PORTS[0]);
     wait_until(&rig, "a spare", || told(&rig, &["status"])["spare"] == true);
     let status = told(&rig, &["status"]);
-    assert_eq!((&status["active"], escapes(&rig)), (&"b".into(), 1), "it stays");
+    assert_eq!(
+        (&status["active"], escapes(&rig)),
+        (&"b".into(), 1),
+        "it stays"
+    );
     let texts: Vec<_> = events_of(&rig, "uplink")
         .iter()
         .map(|event| event["text"].as_str().unwrap().to_owned())
         .collect();
-    assert!(texts[0].starts_with("the uplink of a is deaf: 5 probes"), "{texts:?}");
+    assert!(
+        texts[0].starts_with("the uplink of a is deaf: 5 probes"),
+        "{texts:?}"
+    );
     assert_eq!(texts.last().unwrap(), "the uplink of a is well");
     running.stop().unwrap()
 }
 
 #[test]
 fn where_both_are_deaf_nothing_moves() {
-    let rig = Rig::start(&config("")).unwrap();
+    let rig = Rig::start(&config()).unwrap();
     dig_pit();
     let before = told(&rig, &["status"]);
     SoftwareNic::PORTS.iter().for_each(|port| swallow(port));
@@ -134,12 +157,15 @@ fn where_both_are_deaf_nothing_moves() {
     wait_until(&rig, "both hear", || {
         [health(&rig, "a"), health(&rig, "b")] == ["well", "well"]
     });
-    assert_eq!((told(&rig, &["status"])["active"].as_str(), escapes(&rig)), (Some("a"), 0));
+    assert_eq!(
+        (told(&rig, &["status"])["active"].as_str(), escapes(&rig)),
+        (Some("a"), 0)
+    );
 }
 
 #[test]
 fn a_standby_is_no_spare_before_a_probe_has_come_through() {
-    let rig = Rig::start(&config("")).unwrap();
+    let rig = Rig::start(&config()).unwrap();
     dig_pit();
     let standby = pid_of(&told(&rig, &["status"]), "standby");
     swallow(SoftwareNic::PORTS[1]);
@@ -165,8 +191,8 @@ fn a_standby_is_no_spare_before_a_probe_has_come_through() {
 #[test]
 fn without_probes_nobody_finds_out_and_status_says_so() {
     let rig = Rig::start(&RigConfig {
-        uplink_more: "probe = \"off\"\n",
-        ..config("")
+        uplink_keys: "probe = \"off\"\n",
+        ..config()
     })
     .unwrap();
     dig_pit();

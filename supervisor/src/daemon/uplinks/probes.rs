@@ -282,9 +282,16 @@ fn is_interrupted(ways: &[Option<Way>; 2], sysfs: &Sysfs) -> bool {
     port.is_some_and(|netdev| !sysfs.has_carrier(netdev))
 }
 
+/// The device takes nothing: it is not there, is down, or drops what it is given.
 fn is_severed(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
-    let severed = [Errno::ENETDOWN, Errno::ENXIO, Errno::ENODEV, Errno::ENOENT];
+    let severed = [
+        Errno::ENETDOWN,
+        Errno::ENXIO,
+        Errno::ENODEV,
+        Errno::ENOENT,
+        Errno::ENOBUFS,
+    ];
     errno.is_some_and(|errno| severed.contains(&errno))
 }
 
@@ -322,7 +329,7 @@ mod tests {
             (Errno::ENETDOWN, true),
             (Errno::ENODEV, true),
             (Errno::EPERM, false),
-            (Errno::ENOBUFS, false),
+            (Errno::ENOBUFS, true),
         ] {
             assert_eq!(is_severed(&errno.into()), severed, "{errno}");
         }
