@@ -1,16 +1,16 @@
 //! A way for the host to send to one instance and to nobody else, through what leads to it.
 
-use std::fs;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc::{self, sockaddr_ll};
-use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike, sendto, socket,
 };
+
+use crate::netlink::Netlink;
 
 /// Where nobody has an address of their own, all listen.
 const BROADCAST: [u8; 6] = [0xff; 6];
@@ -49,6 +49,7 @@ impl Way {
 /// Sends frames by network devices of the network namespace in which it was opened.
 #[derive(Debug)]
 pub struct Sender {
+    netlink: Netlink,
     socket: OwnedFd,
 }
 
@@ -60,7 +61,8 @@ impl Sender {
     pub fn open() -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
-        Ok(Self { socket })
+        let netlink = Netlink::open()?;
+        Ok(Self { netlink, socket })
     }
 
     /// Sends one frame, with the network device's own address as its source.
@@ -68,22 +70,15 @@ impl Sender {
     /// # Errors
     /// What the kernel says: the device is not there, is down, or is busy.
     pub fn send(&self, way: &Way, ethertype: u16, payload: &[u8]) -> io::Result<()> {
-        let source = address_of(&way.netdev)?;
+        let link = self.netlink.link_by_name(&way.netdev)?;
+        let link = link.ok_or(Errno::ENODEV)?;
+        let source = link.address.ok_or(Errno::EAFNOSUPPORT)?;
         let frame = way.frame(source, ethertype, payload);
-        let to = device(if_nametoindex(way.netdev.as_str())?)?;
+        let to = device(link.index)?;
         let fd = self.socket.as_raw_fd();
         sendto(fd, &frame, &to, MsgFlags::MSG_DONTWAIT)?;
         Ok(())
     }
-}
-
-/// The Ethernet address of a network device, by sysfs (Linux `Documentation/ABI/testing/sysfs-class-net`).
-fn address_of(netdev: &str) -> io::Result<[u8; 6]> {
-    let text = fs::read_to_string(format!("/sys/class/net/{netdev}/address"))?;
-    let bytes = text.trim().split(':');
-    let bytes: Result<Vec<_>, _> = bytes.map(|byte| u8::from_str_radix(byte, 16)).collect();
-    let address = bytes.ok().and_then(|bytes| bytes.try_into().ok());
-    address.ok_or_else(|| Errno::EAFNOSUPPORT.into())
 }
 
 /// That a packet socket sends by (packet(7)).
@@ -117,8 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_read_and_a_device_that_is_not_there_has_none() {
-        assert_eq!(address_of("lo").unwrap(), [0; 6]);
-        assert!(address_of("not-here-0").is_err());
+    fn a_device_that_is_not_there_sends_nothing() {
+        let Ok(sender) = Sender::open() else {
+            panic!("this test needs CAP_NET_RAW");
+        };
+        let sent = sender.send(&Way::alone("not-here-0"), 0x88b6, b"hello");
+        let errno = sent.unwrap_err().raw_os_error();
+        assert_eq!(errno, Some(Errno::ENODEV as i32));
     }
 }

@@ -217,17 +217,24 @@ impl Daemon {
         self.tell_of_uplink(id, true);
     }
 
-    /// Looks at both and at the port that they are of. The standby's comes first: where both are bad,
-    /// nothing is to flee from the one to the other.
+    /// Looks at both and at the port that they are of. Where both go bad the standby's comes first, and
+    /// last where both are good again: nothing is to flee from the one to the other.
     pub(super) fn look_at_uplinks(&mut self) {
         self.timers.start(Due::Uplinks, Instant::now(), LOOK_EVERY);
         self.look_at_port();
-        let last = self.policy.active().unwrap_or(InstanceId::B);
-        for id in [last.other(), last] {
-            let runs = self.processes[id as usize].is_some();
-            self.tell_of_uplink(id, runs);
+        let active = self.policy.active().unwrap_or(InstanceId::A);
+        let in_turn = match self.uplinks.health(active, self.runs(active)) {
+            Health::Well => [active, active.other()],
+            Health::Unproven | Health::Deaf(_) | Health::Gone(_) => [active.other(), active],
+        };
+        for id in in_turn {
+            self.tell_of_uplink(id, self.runs(id));
         }
         self.happen_queued();
+    }
+
+    fn runs(&self, id: InstanceId) -> bool {
+        self.processes[id as usize].is_some()
     }
 
     /// Tells the policy how the uplink of `id` is, if that is news.

@@ -99,10 +99,10 @@ impl Hearing {
 
     /// Sees what has become of the probe; whether it is late already is the question only at the end of
     /// its turn.
-    pub(super) fn listen(&mut self, signs: &Signs, limit: u32, is_end: bool) {
+    pub(super) fn listen(&mut self, signs: &Signs, is_end: bool) {
         match (signs.heard, &self.under_way) {
             (Heard::NotListening, _) => *self = Self::default(),
-            (Heard::Token(token), Some(probe)) if token == probe.token => self.hears(limit),
+            (Heard::Token(token), Some(probe)) if token == probe.token => self.hears(),
             (Heard::Nothing | Heard::Token(_), Some(probe)) if is_end => {
                 let could = signs.round > probe.round;
                 let busy = signs.received.saturating_sub(probe.received) >= BUSY;
@@ -113,30 +113,47 @@ impl Hearing {
         }
     }
 
-    /// One that was deaf must prove itself as often as it has failed to.
-    fn hears(&mut self, limit: u32) {
+    /// One that was deaf has to do so more than once.
+    fn hears(&mut self) {
         self.under_way = None;
         self.missed = 0;
         self.heard = self.heard.saturating_add(1);
-        if self.verdict != Verdict::Deaf || self.heard >= limit {
+        if self.verdict != Verdict::Deaf {
             self.verdict = Verdict::Hears;
         }
     }
 
-    /// What keeps probes from both is about to show.
-    fn is_in_doubt(&self, limit: u32) -> bool {
-        self.missed > limit / 2 && self.missed < limit
+    /// What its probes say by now, if that is another verdict.
+    fn new_verdict(&self, limit: u32) -> Option<Verdict> {
+        match self.verdict {
+            Verdict::Deaf => (self.heard >= limit).then_some(Verdict::Hears),
+            Verdict::Unasked | Verdict::Unproven | Verdict::Hears => {
+                (self.missed >= limit).then_some(Verdict::Deaf)
+            }
+        }
+    }
+
+    /// It is about to get this verdict.
+    fn is_near(&self, verdict: Verdict, limit: u32) -> bool {
+        let near = |count| count > limit / 2 && count < limit;
+        match verdict {
+            Verdict::Deaf => self.verdict != Verdict::Deaf && near(self.missed),
+            Verdict::Hears => self.verdict == Verdict::Deaf && near(self.heard),
+            Verdict::Unasked | Verdict::Unproven => false,
+        }
     }
 }
 
-/// Who has missed too many is deaf. While the other one is about to be, that is put off: what is wrong
-/// for both is to be seen for both at a time, and nothing to flee from.
-pub(super) fn condemn(pair: &mut [Hearing; 2], limit: u32) {
+/// Who has missed so many in a row is deaf, and hears again when it has heard as many in a row. While
+/// the other one is about to get the same verdict that is put off: what is wrong for both is to be seen
+/// for both at a time, and nothing is to flee from the one to the other.
+pub(super) fn judge(pair: &mut [Hearing; 2], limit: u32) {
     for id in InstanceId::BOTH {
-        let waits = pair[id.other() as usize].is_in_doubt(limit);
-        let one = &mut pair[id as usize];
-        if one.missed >= limit && !waits {
-            one.verdict = Verdict::Deaf;
+        let other = &pair[id.other() as usize];
+        let verdict = pair[id as usize].new_verdict(limit);
+        let verdict = verdict.filter(|&verdict| !other.is_near(verdict, limit));
+        if let Some(verdict) = verdict {
+            pair[id as usize].verdict = verdict;
         }
     }
 }
@@ -186,9 +203,9 @@ mod tests {
                 if hear.contains(&id) {
                     signs.heard = Heard::Token(token);
                 }
-                hearing.listen(signs, LIMIT, true);
+                hearing.listen(signs, true);
             }
-            condemn(&mut self.pair, LIMIT);
+            judge(&mut self.pair, LIMIT);
             self.pair.each_ref().map(Hearing::verdict)
         }
 
@@ -252,7 +269,7 @@ mod tests {
             hearing.asked(99, signs);
             signs.round += 1;
             signs.received += BUSY;
-            hearing.listen(signs, LIMIT, true);
+            hearing.listen(signs, true);
         }
         assert_eq!(hearing.missed, 0);
     }
@@ -266,6 +283,11 @@ mod tests {
         let one_alone = [Verdict::Deaf, Verdict::Hears];
         assert!(!seen.contains(&one_alone), "{seen:?}");
         assert_eq!(seen.last(), Some(&[Verdict::Deaf; 2]));
+        bench.round(&[B]);
+        let seen: Vec<_> = (0..LIMIT).map(|_| bench.round(&[A, B])).collect();
+        let one_alone = [Verdict::Deaf, Verdict::Hears];
+        assert!(!seen.contains(&one_alone), "{seen:?}");
+        assert_eq!(seen.last(), Some(&[Verdict::Hears; 2]));
     }
 
     #[test]
@@ -281,11 +303,11 @@ mod tests {
         hearing.asked(7, &signs);
         signs.round += 1;
         for _ in 0..3 * LIMIT {
-            hearing.listen(&signs, LIMIT, false);
+            hearing.listen(&signs, false);
         }
         assert!(hearing.waits_for_proof() && hearing.missed == 0);
         signs.heard = Heard::Token(7);
-        hearing.listen(&signs, LIMIT, false);
+        hearing.listen(&signs, false);
         assert_eq!(hearing.verdict, Verdict::Hears);
     }
 
@@ -301,7 +323,7 @@ mod tests {
         hearing.asked(7, &signs);
         for _ in 0..2 {
             signs.round += 1;
-            hearing.listen(&signs, LIMIT, true);
+            hearing.listen(&signs, true);
             assert_eq!(
                 (hearing.pending(), hearing.verdict),
                 (Some(7), Verdict::Unproven)
@@ -309,7 +331,7 @@ mod tests {
             hearing.asked(7, &signs);
         }
         signs.heard = Heard::Token(7);
-        hearing.listen(&signs, LIMIT, true);
+        hearing.listen(&signs, true);
         assert_eq!((hearing.pending(), hearing.verdict), (None, Verdict::Hears));
     }
 

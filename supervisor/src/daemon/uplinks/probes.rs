@@ -3,7 +3,7 @@
 
 use super::super::act::side;
 use super::super::{Daemon, Due};
-use super::hearing::{Hearing, Signs, Verdict, condemn};
+use super::hearing::{Hearing, Signs, Verdict, judge};
 use crate::Config;
 use crate::pci::Sysfs;
 use crate::policy::{Health, Life};
@@ -123,11 +123,11 @@ impl Probes {
         let Ok(asking) = &self.asking else { return };
         for (hearing, signs) in self.pair.iter_mut().zip(signs) {
             match signs {
-                Some(signs) => hearing.listen(signs, asking.limit, is_end),
+                Some(signs) => hearing.listen(signs, is_end),
                 None => hearing.rest(),
             }
         }
-        condemn(&mut self.pair, asking.limit);
+        judge(&mut self.pair, asking.limit);
     }
 
     fn rest(&mut self) {
@@ -285,13 +285,7 @@ fn is_interrupted(ways: &[Option<Way>; 2], sysfs: &Sysfs) -> bool {
 /// The device takes nothing: it is not there, is down, or drops what it is given.
 fn is_severed(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
-    let severed = [
-        Errno::ENETDOWN,
-        Errno::ENXIO,
-        Errno::ENODEV,
-        Errno::ENOENT,
-        Errno::ENOBUFS,
-    ];
+    let severed = [Errno::ENETDOWN, Errno::ENXIO, Errno::ENODEV, Errno::ENOBUFS];
     errno.is_some_and(|errno| severed.contains(&errno))
 }
 
