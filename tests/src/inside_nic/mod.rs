@@ -49,7 +49,8 @@ pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Res
     let mut stage = Stage::start(config, traffic)?;
     progress.say("traffic flows");
     let mut outcome = Outcome::new(options);
-    for act in Act::ALL {
+    let wanted = |act: &Act| options.times(*act) > 0;
+    for act in Act::ALL.into_iter().filter(wanted) {
         let repeated = Repeated {
             act,
             options,

@@ -137,14 +137,8 @@ impl Probes {
 
 impl Asking {
     fn new(config: &Config) -> Result<Self, String> {
+        let every = config.probe()?;
         let uplink = config.uplink.as_ref().ok_or("there is no uplink")?;
-        let every = uplink.probe.ok_or("uplink.probe is \"off\"")?;
-        if config.has_one_device() {
-            return Err("there is one device for both".to_owned());
-        }
-        if !config.steering.has_way() {
-            return Err("this steering has no way to send to one instance alone".to_owned());
-        }
         let sender = Sender::open();
         let sender = sender.map_err(|error| format!("probes want CAP_NET_RAW: {error}"))?;
         Ok(Self {
