@@ -3,6 +3,7 @@
 
 mod device;
 mod hearing;
+mod pair;
 mod pf;
 mod probes;
 

@@ -1,6 +1,5 @@
 //! What an instance's silence means: pure, without clock and NIC.
 
-use vhost_transfer::InstanceId;
 use vhost_transfer::ledger::Heard;
 
 /// Who gets so many other packets while a probe is under way is not deaf: its receive ring may have been
@@ -106,8 +105,10 @@ impl Hearing {
             (Heard::Nothing | Heard::Token(_), Some(probe)) if is_end => {
                 let could = signs.round > probe.round;
                 let busy = signs.received.saturating_sub(probe.received) >= BUSY;
-                self.missed += u32::from(could && !busy);
-                self.heard = 0;
+                if could && !busy {
+                    self.missed = self.missed.saturating_add(1);
+                    self.heard = 0;
+                }
             }
             (Heard::Nothing | Heard::Token(_), _) => {}
         }
@@ -123,8 +124,18 @@ impl Hearing {
         }
     }
 
-    /// What its probes say by now, if that is another verdict.
-    fn new_verdict(&self, limit: u32) -> Option<Verdict> {
+    /// So many in a row.
+    pub(super) fn heard(&self) -> u32 {
+        self.heard
+    }
+
+    pub(super) fn give(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+    }
+
+    /// What its probes say by now, if that is another verdict: who has missed so many in a row is deaf,
+    /// and hears again when it has heard as many in a row.
+    pub(super) fn new_verdict(&self, limit: u32) -> Option<Verdict> {
         match self.verdict {
             Verdict::Deaf => (self.heard >= limit).then_some(Verdict::Hears),
             Verdict::Unasked | Verdict::Unproven | Verdict::Hears => {
@@ -134,7 +145,7 @@ impl Hearing {
     }
 
     /// It is about to get this verdict.
-    fn is_near(&self, verdict: Verdict, limit: u32) -> bool {
+    pub(super) fn is_near(&self, verdict: Verdict, limit: u32) -> bool {
         let near = |count| count > limit / 2 && count < limit;
         match verdict {
             Verdict::Deaf => self.verdict != Verdict::Deaf && near(self.missed),
@@ -144,150 +155,28 @@ impl Hearing {
     }
 }
 
-/// Who has missed so many in a row is deaf, and hears again when it has heard as many in a row. While
-/// the other one is about to get the same verdict that is put off: what is wrong for both is to be seen
-/// for both at a time, and nothing is to flee from the one to the other.
-pub(super) fn judge(pair: &mut [Hearing; 2], limit: u32) {
-    for id in InstanceId::BOTH {
-        let other = &pair[id.other() as usize];
-        let verdict = pair[id as usize].new_verdict(limit);
-        let verdict = verdict.filter(|&verdict| !other.is_near(verdict, limit));
-        if let Some(verdict) = verdict {
-            pair[id as usize].verdict = verdict;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use InstanceId::{A, B};
 
     const LIMIT: u32 = 4;
 
-    /// Two instances that are asked again and again; what they hear is up to the test.
-    #[derive(Default)]
-    struct Bench {
-        pair: [Hearing; 2],
-        signs: [Option<Signs>; 2],
-        tokens: u64,
-        /// Whose lanes do not go round.
-        stands: Option<InstanceId>,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let mut bench = Self {
-                tokens: 1,
-                ..Self::default()
-            };
-            bench.pair.iter_mut().for_each(Hearing::begin);
-            bench
-        }
-
-        /// One round in which those of `hear` hear.
-        fn round(&mut self, hear: &[InstanceId]) -> [Verdict; 2] {
-            for id in InstanceId::BOTH {
-                let signs = self.signs[id as usize].get_or_insert(Signs {
-                    heard: Heard::Nothing,
-                    received: 0,
-                    round: 0,
-                });
-                let hearing = &mut self.pair[id as usize];
-                let token = hearing.pending().unwrap_or_else(|| {
-                    self.tokens += 1;
-                    self.tokens
-                });
-                hearing.asked(token, signs);
-                signs.round += u64::from(self.stands != Some(id));
-                if hear.contains(&id) {
-                    signs.heard = Heard::Token(token);
-                }
-                hearing.listen(signs, true);
-            }
-            judge(&mut self.pair, LIMIT);
-            self.pair.each_ref().map(Hearing::verdict)
-        }
-
-        fn signs(&mut self, id: InstanceId) -> &mut Signs {
-            self.signs[id as usize].as_mut().unwrap()
-        }
-    }
-
     #[test]
-    fn the_first_probe_proves_and_only_a_row_of_misses_condemns() {
-        let mut bench = Bench::new();
-        assert_eq!(bench.round(&[A]), [Verdict::Hears, Verdict::Unproven]);
-        for _ in 0..5 {
-            for _ in 1..LIMIT {
-                assert_eq!(bench.round(&[B])[0], Verdict::Hears);
-            }
-            bench.round(&[A, B]);
-        }
-        for _ in 1..LIMIT {
-            assert_eq!(bench.round(&[B])[0], Verdict::Hears);
-        }
-        assert_eq!(bench.round(&[B]), [Verdict::Deaf, Verdict::Hears]);
-    }
-
-    #[test]
-    fn one_that_never_heard_anything_is_deaf_in_the_end() {
-        let mut bench = Bench::new();
-        for _ in 1..LIMIT {
-            assert_eq!(bench.round(&[A])[1], Verdict::Unproven);
-        }
-        assert_eq!(bench.round(&[A])[1], Verdict::Deaf);
-    }
-
-    #[test]
-    fn a_deaf_one_must_hear_as_many_in_a_row() {
-        let mut bench = Bench::new();
-        for _ in 0..LIMIT {
-            bench.round(&[B]);
-        }
-        for _ in 1..LIMIT {
-            assert_eq!(bench.round(&[A, B])[0], Verdict::Deaf);
-        }
-        bench.round(&[B]);
-        for _ in 1..LIMIT {
-            assert_eq!(bench.round(&[A, B])[0], Verdict::Deaf, "a new row");
-        }
-        assert_eq!(bench.round(&[A, B])[0], Verdict::Hears);
-    }
-
-    #[test]
-    fn who_did_not_go_round_or_had_its_hands_full_has_missed_nothing() {
-        let mut bench = Bench::new();
-        bench.round(&[A, B]);
-        bench.stands = Some(A);
-        for _ in 0..3 * LIMIT {
-            assert_eq!(bench.round(&[B])[0], Verdict::Hears);
-        }
-        let hearing = &mut bench.pair[A as usize];
-        for _ in 0..3 * LIMIT {
-            let signs = bench.signs[A as usize].as_mut().unwrap();
-            hearing.asked(99, signs);
+    fn who_had_its_hands_full_has_missed_nothing() {
+        let mut hearing = Hearing::default();
+        hearing.begin();
+        let mut signs = Signs {
+            heard: Heard::Nothing,
+            received: 0,
+            round: 1,
+        };
+        for (received, missed) in [(BUSY, 0), (BUSY - 1, 1)] {
+            hearing.asked(7, &signs);
             signs.round += 1;
-            signs.received += BUSY;
-            hearing.listen(signs, true);
+            signs.received += received;
+            hearing.listen(&signs, true);
+            assert_eq!(hearing.missed, missed, "{received} other packets");
         }
-        assert_eq!(hearing.missed, 0);
-    }
-
-    #[test]
-    fn what_is_wrong_for_both_is_seen_for_both_at_a_time() {
-        let mut bench = Bench::new();
-        bench.round(&[A, B]);
-        bench.round(&[B]);
-        let seen: Vec<_> = (0..LIMIT).map(|_| bench.round(&[])).collect();
-        let one_alone = [Verdict::Deaf, Verdict::Hears];
-        assert!(!seen.contains(&one_alone), "{seen:?}");
-        assert_eq!(seen.last(), Some(&[Verdict::Deaf; 2]));
-        bench.round(&[B]);
-        let seen: Vec<_> = (0..LIMIT).map(|_| bench.round(&[A, B])).collect();
-        let one_alone = [Verdict::Deaf, Verdict::Hears];
-        assert!(!seen.contains(&one_alone), "{seen:?}");
-        assert_eq!(seen.last(), Some(&[Verdict::Hears; 2]));
     }
 
     #[test]
@@ -333,15 +222,5 @@ mod tests {
         signs.heard = Heard::Token(7);
         hearing.listen(&signs, true);
         assert_eq!((hearing.pending(), hearing.verdict), (None, Verdict::Hears));
-    }
-
-    #[test]
-    fn nothing_follows_from_the_silence_of_one_that_does_not_look() {
-        let mut bench = Bench::new();
-        bench.round(&[B]);
-        for _ in 0..3 * LIMIT {
-            bench.signs(A).heard = Heard::NotListening;
-            assert_eq!(bench.round(&[B])[0], Verdict::Unasked);
-        }
     }
 }

@@ -3,7 +3,8 @@
 
 use super::super::act::side;
 use super::super::{Daemon, Due};
-use super::hearing::{Hearing, Signs, Verdict, judge};
+use super::hearing::{Signs, Verdict};
+use super::pair::Pair;
 use crate::Config;
 use crate::pci::Sysfs;
 use crate::policy::{Health, Life};
@@ -18,12 +19,16 @@ use vhost_transfer::probe::{ETHERTYPE, Probe};
 /// Between two looks at one that has to prove itself: it is no spare before.
 const SOON: Duration = Duration::from_millis(20);
 
+/// What is wrong with one that hears; see [`Pair::is_contradicted`].
+const CONTRADICTED: &str = "it was deaf when it was active, and so is the other one now: probes may \
+                            not reach whoever is active";
+
 /// The probes of both.
 #[derive(Debug)]
 pub(super) struct Probes {
     /// Or why nobody is asked.
     asking: Result<Asking, String>,
-    pair: [Hearing; 2],
+    pair: Pair,
     of: [Sent; 2],
     /// When both are asked again.
     next: Instant,
@@ -51,7 +56,7 @@ impl Probes {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             asking: Asking::new(config),
-            pair: Default::default(),
+            pair: Pair::default(),
             of: Default::default(),
             next: Instant::now(),
         }
@@ -60,14 +65,17 @@ impl Probes {
     /// A process of `id` starts, or is taken over.
     pub(super) fn begin(&mut self, id: InstanceId) {
         if self.asking.is_ok() {
-            self.pair[id as usize].begin();
+            self.pair.begin(id);
         }
     }
 
     pub(super) fn health(&self, id: InstanceId) -> Health {
-        match (self.pair[id as usize].verdict(), &self.asking) {
+        match (self.pair.verdict(id), &self.asking) {
             (Verdict::Unasked | Verdict::Hears, _) | (_, Err(_)) => Health::Well,
             (Verdict::Unproven, Ok(_)) => Health::Unproven,
+            (Verdict::Deaf, Ok(_)) if self.pair.is_contradicted(id) => {
+                Health::Deaf(CONTRADICTED.to_owned())
+            }
             (Verdict::Deaf, Ok(asking)) => Health::Deaf(format!(
                 "{} probes in a row, sent by {}, did not arrive",
                 asking.limit, self.of[id as usize].by
@@ -80,7 +88,7 @@ impl Probes {
         const DOES_NOT_LOOK: &str = "its program does not look for probes";
         let asking = self.asking.as_ref();
         let off = asking.err().map(String::as_str);
-        let unasked = self.pair[id as usize].verdict() == Verdict::Unasked;
+        let unasked = self.pair.verdict(id) == Verdict::Unasked;
         off.or(self.of[id as usize].trouble.as_deref())
             .or(unasked.then_some(DOES_NOT_LOOK))
     }
@@ -91,14 +99,14 @@ impl Probes {
     }
 
     fn verdicts(&self) -> [Verdict; 2] {
-        self.pair.each_ref().map(Hearing::verdict)
+        InstanceId::BOTH.map(|id| self.pair.verdict(id))
     }
 
     /// Until there is something to do. `None`: never.
     fn pause(&self, now: Instant) -> Option<Duration> {
         self.asking.as_ref().ok()?;
         let pause = self.next.saturating_duration_since(now);
-        let someone_waits = self.pair.iter().any(Hearing::waits_for_proof);
+        let someone_waits = self.pair.waits_for_proof();
         Some(if someone_waits {
             pause.min(SOON)
         } else {
@@ -118,20 +126,10 @@ impl Probes {
         is_due
     }
 
-    /// `signs` of those who should hear now. Only at its end a turn can have been missed.
     fn listen(&mut self, signs: &[Option<Signs>; 2], is_end: bool) {
-        let Ok(asking) = &self.asking else { return };
-        for (hearing, signs) in self.pair.iter_mut().zip(signs) {
-            match signs {
-                Some(signs) => hearing.listen(signs, is_end),
-                None => hearing.rest(),
-            }
+        if let Ok(asking) = &self.asking {
+            self.pair.listen(signs, is_end, asking.limit);
         }
-        judge(&mut self.pair, asking.limit);
-    }
-
-    fn rest(&mut self) {
-        self.pair.iter_mut().for_each(Hearing::rest);
     }
 }
 
@@ -189,13 +187,16 @@ impl Daemon {
     fn listen_and_ask(&mut self, is_turn: bool) {
         let ways = InstanceId::BOTH.map(|id| self.steering.way(side(id)));
         if is_interrupted(&ways, &Sysfs::host()) {
-            return self.uplinks.probes.rest();
+            return self.uplinks.probes.pair.rest();
+        }
+        if let Some(active) = self.policy.active() {
+            self.uplinks.probes.pair.serves(active);
         }
         let signs = InstanceId::BOTH.map(|id| self.signs_of_hearing(id));
         self.uplinks.probes.listen(&signs, is_turn);
         let shared = are_shared(&ways);
         for ((id, way), signs) in InstanceId::BOTH.into_iter().zip(&ways).zip(&signs) {
-            let is_new = self.uplinks.probes.pair[id as usize].is_new();
+            let is_new = self.uplinks.probes.pair.of(id).is_new();
             if let (Some(way), Some(signs)) = (way, signs)
                 && (is_turn || is_new)
             {
@@ -231,7 +232,7 @@ impl Daemon {
         let Probes {
             asking, pair, of, ..
         } = &mut self.uplinks.probes;
-        let (hearing, sent) = (&mut pair[id as usize], &mut of[id as usize]);
+        let (hearing, sent) = (pair.of(id), &mut of[id as usize]);
         let Ok(asking) = asking else { return };
         let Ok(token) = hearing.pending().map_or_else(random, Ok) else {
             return;
