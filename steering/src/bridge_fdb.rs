@@ -21,7 +21,7 @@ use crate::config::duration;
 use crate::netdev::{Netdev, NetdevError, Ports};
 use crate::netlink::Netlink;
 use crate::netlink::bridge::{BridgePort, PortFlags};
-use crate::{Contract, Side, Steering, SteeringError};
+use crate::{Contract, Side, Steering, SteeringError, Way};
 
 /// `[steering]` with `backend = "bridge-fdb"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -237,6 +237,11 @@ impl Steering for BridgeFdb {
     fn delivered(&self, to: Side) -> Option<u64> {
         let port = self.look(to).ok()??;
         self.netlink.packets_sent(port.index).ok().flatten()
+    }
+
+    /// What is sent by a port does not pass the bridge.
+    fn way(&self, to: Side) -> Option<Way> {
+        Some(Way::alone(self.name(to)))
     }
 
     /// The port at rest first: then both are as the kernel makes them, at every step.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config::duration;
-use crate::{Contract, Side, Steering, SteeringError};
+use crate::{Contract, Side, Steering, SteeringError, Way};
 
 /// `[steering]` with `backend = "command"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -118,6 +118,10 @@ impl Steering for Command {
     }
 
     fn delivered(&self, _: Side) -> Option<u64> {
+        None
+    }
+
+    fn way(&self, _: Side) -> Option<Way> {
         None
     }
 

@@ -33,6 +33,18 @@ pub enum SteeringConfig {
 }
 
 impl SteeringConfig {
+    /// Whether the backend knows of a way to send to one side alone: [`Steering::way`].
+    pub fn has_way(&self) -> bool {
+        match self {
+            Self::None {} | Self::Command(_) => false,
+            Self::Ebpf(_)
+            | Self::BridgeFdb(_)
+            | Self::SriovMac(_)
+            | Self::SriovVlan(_)
+            | Self::TcFlower(_) => true,
+        }
+    }
+
     /// Installs the backend in the network namespace of the calling thread, or takes over what an
     /// earlier process left there, without touching traffic.
     ///

@@ -21,7 +21,7 @@ use self::devices::Devices;
 use self::program::{Loaded, Target};
 use crate::config::duration;
 use crate::netdev::Ports;
-use crate::{Contract, Side, Steering, SteeringError};
+use crate::{Contract, Side, Steering, SteeringError, Way};
 
 /// `[steering]` with `backend = "ebpf"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -166,6 +166,10 @@ impl Steering for Ebpf {
 
     fn delivered(&self, to: Side) -> Option<u64> {
         self.devices.sent_by_port(to)
+    }
+
+    fn way(&self, to: Side) -> Option<Way> {
+        Some(Way::alone(&self.devices.port(to).name))
     }
 
     fn close(self: Box<Self>) -> Result<(), SteeringError> {

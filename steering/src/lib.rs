@@ -28,6 +28,7 @@ mod none;
 mod side;
 mod sriov;
 mod tc_flower;
+mod way;
 
 pub use bridge_fdb::{BridgeDoing, BridgeError, BridgeFdbConfig};
 pub use command::{CommandConfig, CommandError};
@@ -42,6 +43,7 @@ pub use sriov::{
     SriovVlanConfig, Vlan,
 };
 pub use tc_flower::{Representors, TcFlowerConfig, TcFlowerDoing, TcFlowerError};
+pub use way::{Sender, Way};
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -88,6 +90,11 @@ pub trait Steering: Debug + Send {
     /// the backend cannot tell. What the host itself sends to that side may be among them. Only the
     /// difference of two readings means anything.
     fn delivered(&self, to: Side) -> Option<u64>;
+
+    /// How the host sends to side `to` and to nobody else, whether `to` is in use or not, through all
+    /// that must work for `to` to receive. `None`: the backend knows of no way, or of none before
+    /// something was steered.
+    fn way(&self, to: Side) -> Option<Way>;
 
     /// Gives back what [`SteeringConfig::open`] found. Without this call the traffic stays as it is.
     ///

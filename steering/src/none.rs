@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Contract, Side, Steering, SteeringError};
+use crate::{Contract, Side, Steering, SteeringError, Way};
 
 /// Steers nothing, and remembers where to.
 #[derive(Debug, Default)]
@@ -32,6 +32,10 @@ impl Steering for Nowhere {
 
     fn delivered(&self, _: Side) -> Option<u64> {
         Some(0)
+    }
+
+    fn way(&self, _: Side) -> Option<Way> {
+        None
     }
 
     fn close(self: Box<Self>) -> Result<(), SteeringError> {

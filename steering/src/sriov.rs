@@ -9,6 +9,7 @@ mod address;
 mod by;
 mod config;
 mod error;
+mod way;
 
 pub use address::Address;
 pub(crate) use config::SriovConfig;
@@ -22,7 +23,7 @@ use self::by::{By, Reading, as_new, back_to};
 use crate::netdev::{Netdev, NetdevError};
 use crate::netlink::Netlink;
 use crate::netlink::vf::{Pf, Statistics, Vf, VfSetting};
-use crate::{Contract, Side, Steering, SteeringError};
+use crate::{Contract, Side, Steering, SteeringError, Way};
 
 /// The key of the PF in the configuration.
 const KEY: &str = "pf";
@@ -47,6 +48,8 @@ pub(crate) struct Sriov {
     vfs: [u32; 2],
     by: By,
     in_flight: Duration,
+    /// The port VLAN that each VF was found in.
+    vlans: [Option<u16>; 2],
     /// What is given back. `None`: an earlier process found it, and nobody knows it any more.
     found: Option<[Vf; 2]>,
     /// Where this process steered to last, or found that another had.
@@ -66,12 +69,14 @@ impl Sriov {
             vfs: config.vfs,
             by: config.by,
             in_flight: config.in_flight,
+            vlans: [None; 2],
             found: None,
             last: None,
         };
         let vfs = steering.look()?;
         steering.refuse_stacked(&vfs)?;
         steering.last = steering.by.read(&vfs).side();
+        steering.vlans = vfs.each_ref().map(way::vlan);
         steering.found = found(steering.by, &vfs);
         let outcome = steering.set(SriovDoing::SetRights, &steering.rights(&vfs));
         if outcome.is_err() {
@@ -286,6 +291,10 @@ impl Steering for Sriov {
         let pf = self.look_at_pf(Statistics::Read).ok()?;
         let received = self.find(&pf, to).ok()?.received;
         (received > 0).then_some(received)
+    }
+
+    fn way(&self, to: Side) -> Option<Way> {
+        self.way_to(to)
     }
 
     fn close(self: Box<Self>) -> Result<(), SteeringError> {

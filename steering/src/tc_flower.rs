@@ -23,7 +23,7 @@ use self::rules::{Found, Rules};
 use crate::netdev::{Netdev, NetdevError};
 use crate::netlink::Netlink;
 use crate::netlink::flower::Offload;
-use crate::{Contract, Side, Steering, SteeringError};
+use crate::{Contract, Side, Steering, SteeringError, Way};
 
 /// With the default time in flight.
 pub(crate) const CONTRACT: Contract = Contract {
@@ -236,6 +236,12 @@ impl Steering for TcFlower {
         let devices = self.devices().ok()?;
         let port = devices.port(to)?.index;
         self.netlink.packets_sent(port).ok().flatten()
+    }
+
+    /// What is sent by a representor is given to its VF (Linux
+    /// `Documentation/networking/representors.rst`).
+    fn way(&self, to: Side) -> Option<Way> {
+        Some(Way::alone(self.names.of_port(to)))
     }
 
     fn close(self: Box<Self>) -> Result<(), SteeringError> {

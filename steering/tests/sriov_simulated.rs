@@ -339,3 +339,43 @@ fn a_device_that_is_no_pf_is_refused() {
         }
     });
 }
+
+/// The way to a VF is by what was set, also when somebody else has changed it.
+#[test]
+#[ignore = "needs netdevsim as tests/guest/netdevsim builds it"]
+fn each_vf_has_a_way_of_its_own_as_soon_as_something_was_steered() {
+    with_nic(|_| {
+        let ways = |steering: &dyn Steering| {
+            Side::BOTH.map(|side| {
+                let way = steering.way(side)?;
+                assert_eq!(way.netdev, "eth0");
+                Some((way.destination, way.vlan))
+            })
+        };
+        let service = [2, 0xaa, 0, 0, 0, 1];
+        let mut steering = open(BY_ADDRESS);
+        assert_eq!(ways(steering.as_ref()), [None, None]);
+        steer(steering.as_mut(), Side::B);
+        let expected = [
+            Some(([0x62, 0xaa, 0, 0, 0, 1], None)),
+            Some((service, None)),
+        ];
+        assert_eq!(ways(steering.as_ref()), expected);
+        sh("ip link set eth0 vf 1 vlan 77");
+        assert_eq!(ways(steering.as_ref()), expected, "it leads nowhere now");
+        sh("ip link set eth0 vf 1 vlan 0");
+        steering.close().expect("close");
+
+        let mut steering = open(BY_VLAN_AND_ADDRESS);
+        steer(steering.as_mut(), Side::A);
+        let expected = [Some((service, Some(100))), Some((service, Some(200)))];
+        assert_eq!(ways(steering.as_ref()), expected);
+        steering.close().expect("close");
+
+        let mut steering = open(BY_VLAN);
+        steer(steering.as_mut(), Side::B);
+        sh("ip link set eth0 vf 0 mac 02:00:00:00:00:07");
+        let expected = Some(([2, 0, 0, 0, 0, 7], Some(4094)));
+        assert_eq!(ways(steering.as_ref())[0], expected);
+    });
+}

@@ -28,6 +28,7 @@ pub use validate::MAX_SOCKET_PATH;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vhost_transfer::InstanceId;
 
 /// All of the file.
@@ -177,6 +178,22 @@ impl Config {
     /// The one device moves from one running instance to the other.
     pub fn moves_uplink(&self) -> bool {
         self.has_one_device() && self.vswitch.standby
+    }
+
+    /// How often each uplink is asked whether it hears, or why nobody asks.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub fn probe(&self) -> Result<Duration, &'static str> {
+        let uplink = self.uplink.as_ref().ok_or("there is no uplink")?;
+        match uplink.probe {
+            _ if self.has_one_device() => Err("there is one device for both"),
+            _ if !self.steering.has_way() => {
+                Err("this steering has no way to send to one instance alone")
+            }
+            None => Err("uplink.probe is \"off\""),
+            Some(every) => Ok(every),
+        }
     }
 
     /// What `instance` is started with: `[vswitch]`, with its overrides applied.

@@ -135,6 +135,7 @@ enum Due {
     Policy(Timer),
     UplinkMove,
     Uplinks,
+    Probes,
     Watch,
     Watchdog,
 }

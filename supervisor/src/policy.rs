@@ -252,7 +252,7 @@ impl State {
 
     /// A successor that would serve as well as the active one does.
     pub fn spare(&self) -> Option<InstanceId> {
-        self.successor().filter(|&id| !self.is_worse_off(id))
+        self.successor().filter(|&id| !self.is_no_spare(id))
     }
 
     /// The term that runs, or ran last.

@@ -50,6 +50,8 @@ pub struct RigConfig {
     pub poll: &'static str,
     /// Use the switch that can be told to fail.
     pub faults: bool,
+    /// Further keys of `[uplink]`, of the software NIC.
+    pub uplink_keys: &'static str,
     /// Further lines at the top of the configuration, and at its end.
     pub more: String,
 }
@@ -78,6 +80,7 @@ impl RigConfig {
             lanes: vec![0],
             poll: "adaptive",
             faults: false,
+            uplink_keys: "",
             more: String::new(),
         }
     }
@@ -279,7 +282,7 @@ fn configuration(config: &RigConfig, programs: &Programs, dir: &Path) -> String 
         _ if !config.uplink => {}
         None => {
             let real = config.real_nic.as_ref().map(RealNic::configuration);
-            text += &real.unwrap_or_else(software_uplink);
+            text += &real.unwrap_or_else(|| software_uplink(config.uplink_keys));
         }
         Some(one) => text += &one_uplink(one),
     }
@@ -314,13 +317,13 @@ fn ring() -> String {
     format!("blocksz=65536,framesz=2048,framecnt={UPLINK_FRAMES}")
 }
 
-fn software_uplink() -> String {
+fn software_uplink(keys: &str) -> String {
     let [a, b] = SoftwareNic::INSTANCES;
     let [port_a, port_b] = SoftwareNic::PORTS;
     let ring = ring();
     format!(
         "\n[uplink]\na = \"net_af_packet0,iface={a},{ring}\"\nb = \"net_af_packet0,iface={b},{ring}\"\n\
-         \n[steering]\nbackend = \"ebpf\"\nnic = \"{}\"\nports = {{ a = \"{port_a}\", b = \"{port_b}\" }}\n",
+         {keys}\n[steering]\nbackend = \"ebpf\"\nnic = \"{}\"\nports = {{ a = \"{port_a}\", b = \"{port_b}\" }}\n",
         SoftwareNic::NIC,
     )
 }

@@ -1,7 +1,7 @@
 //! The whole product on NICs that hosts of tests have not: see `vswsup_tests::nic_machine`.
 //!
 //! Needs root and a QEMU with `igb` (`tests/guest/install-qemu-backports`); fails with the reason where
-//! they are missing. About 8 minutes on two CPUs, one of which would do.
+//! they are missing. About 10 minutes on two CPUs, one of which would do.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -44,8 +44,8 @@ fn shell(text: &str) -> Command {
     command
 }
 
-/// Fifty promotes and twenty kills under three flows.
-fn promotes_and_kills(nic: &str) {
+/// Fifty promotes, twenty kills and some deaf uplinks under three flows.
+fn everything(nic: &str) {
     let _turn = one_at_a_time();
     let mut command = Command::new(env!("CARGO_BIN_EXE_inside-nic"));
     command.arg(nic);
@@ -53,13 +53,13 @@ fn promotes_and_kills(nic: &str) {
 }
 
 #[test]
-fn promotes_and_kills_on_virtual_functions() {
-    promotes_and_kills("sriov-mac");
+fn promotes_kills_and_deafness_on_virtual_functions() {
+    everything("sriov-mac");
 }
 
 #[test]
-fn promotes_and_kills_on_virtio_devices_behind_a_bridge() {
-    promotes_and_kills("bridge-fdb");
+fn promotes_kills_and_deafness_on_virtio_devices_behind_a_bridge() {
+    everything("bridge-fdb");
 }
 
 /// The test programs of `steering` of which some tests want another kernel than the host's.

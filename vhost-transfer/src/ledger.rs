@@ -15,7 +15,7 @@ mod ring;
 pub use fdb::{Fdb, MacAddr};
 pub use gate::{Gate, Left, Tenant, Tenure};
 pub use handover::Handover;
-pub use instance::{Death, InstanceSlot};
+pub use instance::{Death, Heard, InstanceSlot};
 pub use lane::{LaneSlot, Predecessor};
 pub use lane_lock::{LaneGuard, LaneLock};
 pub use ring::{RingPosition, RingSlot};

@@ -2,6 +2,7 @@
 //!
 //! * [`Device`]: the state of one vhost-user device and its file descriptors, packed and unpacked.
 //! * [`message`] and [`Lifeline`]: how the supervisor and an instance talk.
+//! * [`probe`]: what the supervisor sends through the NIC, to know that an instance hears.
 //! * [`Ledger`]: the shared memory in which a successor finds at once what cannot be sent in time:
 //!   who owns the lanes, where each ring stands, which address lives behind which port.
 //! * [`on_time`]: what keeps a move from waiting for the machine.
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod lifeline;
 pub mod message;
 pub mod on_time;
+pub mod probe;
 pub mod sync;
 
 pub use device::{Device, DeviceFds, DeviceState};

@@ -72,10 +72,19 @@ impl Devices {
         Ok(link.map(|link| link.name))
     }
 
+    /// That leads to the instance of a side.
+    pub(super) fn port(&self, side: Side) -> &Netdev {
+        let [(_, a), (_, b)] = &self.ports;
+        match side {
+            Side::A => a,
+            Side::B => b,
+        }
+    }
+
     /// Packets that the port of a side has sent towards its instance; `None` if it is gone.
     pub(super) fn sent_by_port(&self, side: Side) -> Option<u64> {
-        let (_, port) = self.ports.iter().find(|(of, _)| *of == side)?;
-        self.netlink.packets_sent(port.index).ok().flatten()
+        let index = self.port(side).index;
+        self.netlink.packets_sent(index).ok().flatten()
     }
 
     /// The devices are those that were found, and on the NIC is still this program. Looks only if the

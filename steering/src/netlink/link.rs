@@ -13,6 +13,8 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
     pub(crate) up: bool,
+    /// Its Ethernet address, if it is an Ethernet device.
+    pub(crate) address: Option<[u8; 6]>,
 }
 
 impl Netlink {
@@ -72,17 +74,19 @@ fn sent_by(link: LinkMessage) -> Option<u64> {
 
 fn as_link(link: LinkMessage) -> Option<Link> {
     let up = link.header.flags.contains(LinkFlags::Up);
-    let name = link.attributes.into_iter().find_map(|attribute| {
-        if let LinkAttribute::IfName(name) = attribute {
-            Some(name)
-        } else {
-            None
+    let (mut name, mut address) = (None, None);
+    for attribute in link.attributes {
+        if let LinkAttribute::IfName(its) = attribute {
+            name = Some(its);
+        } else if let LinkAttribute::Address(its) = attribute {
+            address = its.try_into().ok();
         }
-    })?;
+    }
     Some(Link {
         index: link.header.index,
-        name,
+        name: name?,
         up,
+        address,
     })
 }
 

@@ -93,6 +93,11 @@ impl Names {
         Ok(Devices { uplink, ports })
     }
 
+    /// What the device of a side is called.
+    pub(super) fn of_port(&self, side: Side) -> &str {
+        self.name(side).1
+    }
+
     fn name(&self, side: Side) -> (&'static str, &str) {
         let (key, name) = match side {
             Side::A => &self.ports[0],

@@ -37,6 +37,7 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
             ));
         }
     }
+    let uplink = config.uplink.as_ref();
     if named_by_arguments(config)
         .iter()
         .any(|device| matches!(device, Device::Netdev(_)))
@@ -45,8 +46,9 @@ fn wanted(config: &Config) -> Vec<(Capability, &'static str)> {
             Capability::CAP_NET_RAW,
             "to open the uplinks' packet sockets",
         ));
+    } else if config.probe().is_ok() {
+        wanted.push((Capability::CAP_NET_RAW, "to send probes to the uplinks"));
     }
-    let uplink = config.uplink.as_ref();
     if uplink.is_some_and(|uplink| uplink.wanted().is_some()) {
         wanted.push((
             Capability::CAP_SYS_ADMIN,

@@ -3,7 +3,7 @@
 use super::device::{Device, netdev_exists};
 use super::finding::{Findings, Outcome, problem};
 use super::functions;
-use crate::config::Devices;
+use crate::config::{Config, Devices};
 use crate::pci::{Function, PciAddress, PciError, Sysfs};
 
 /// Drivers that leave a PCI device to DPDK, or share it (mlx4, mlx5).
@@ -27,6 +27,18 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             findings.add("uplink.b", device(&sysfs, b));
         }
         (Devices::Functions(_), None) => {}
+    }
+    findings.note("uplink.probe", proof(findings.config));
+}
+
+/// Whether somebody will find out that one is deaf.
+fn proof(config: &Config) -> String {
+    match config.probe() {
+        Ok(every) => {
+            let every = humantime::format_duration(every);
+            format!("each uplink is asked every {every} whether it hears")
+        }
+        Err(reason) => format!("nobody will find out that an uplink is deaf: {reason}"),
     }
 }
 
@@ -66,5 +78,29 @@ fn pci(sysfs: &Sysfs, address: &PciAddress) -> Outcome {
             ),
             "name it in uplink.vfs instead of `a` and `b`, and the supervisor binds it to vfio-pci",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn where_nobody_finds_out_that_an_uplink_is_deaf_a_check_says_so() {
+        let told = |uplink: &str, steering: &str| {
+            let text = format!(
+                "[vswitch]\nprogram = \"/v\"\nlanes = [1]\n[uplink]\na = \"net_null0\"\n\
+                 b = \"net_null1\"\n{uplink}[steering]\n{steering}\n"
+            );
+            proof(&Config::parse(Path::new("/etc/vswsup.toml"), text).unwrap())
+        };
+        let bridge = "backend = \"bridge-fdb\"\nports = { a = \"tap0\", b = \"tap1\" }";
+        let asked = "each uplink is asked every 200ms whether it hears";
+        assert_eq!(told("", bridge), asked);
+        let off = told("probe = \"off\"\n", bridge);
+        assert!(off.ends_with("is deaf: uplink.probe is \"off\""), "{off}");
+        let no_way = told("", "backend = \"none\"");
+        assert!(no_way.contains("no way to send to one"), "{no_way}");
     }
 }

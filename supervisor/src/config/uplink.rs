@@ -1,6 +1,6 @@
 //! `[uplink]`: each instance's own way to the NIC.
 
-use super::units::duration;
+use super::units::{duration, duration_or_off};
 use crate::pci::{PciAddress, Wanted, WantedFunction, no_address};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -31,6 +31,12 @@ pub struct Uplink {
     /// Default 30 µs.
     #[serde(default = "default_drain", with = "duration")]
     pub drain: Duration,
+    /// How often each uplink is asked whether it hears, `None` (`"off"`): never. Default 200 ms.
+    #[serde(default = "default_probe", with = "duration_or_off")]
+    pub probe: Option<Duration>,
+    /// So many probes in a row that are not heard make an uplink a deaf one. Default 5.
+    #[serde(default = "default_deaf_after")]
+    pub deaf_after: u32,
 }
 
 /// Whose the devices are.
@@ -46,6 +52,14 @@ pub enum UplinkMode {
 
 fn default_drain() -> Duration {
     Duration::from_micros(30)
+}
+
+fn default_probe() -> Option<Duration> {
+    Some(Duration::from_millis(200))
+}
+
+fn default_deaf_after() -> u32 {
+    5
 }
 
 /// Where the uplinks' devices come from.

@@ -12,6 +12,11 @@ impl Daemon {
     /// `event`, what follows from it, and what follows from that.
     pub(super) fn happen(&mut self, event: Event) {
         self.events.push_back(event);
+        self.happen_queued();
+    }
+
+    /// What happened while something else was done.
+    pub(super) fn happen_queued(&mut self) {
         while let Some(event) = self.events.pop_front() {
             for action in self.policy.step(event) {
                 self.perform(action);
@@ -143,15 +148,21 @@ impl Daemon {
     /// From now on the NIC delivers nothing to `id` that is not lost should it die. In a handover this
     /// question to the NIC would take longer than all the rest.
     pub(super) fn begin_to_count_stray(&mut self, id: InstanceId) {
-        self.delivered_before[id as usize] = self.steering.delivered(side(id));
+        self.delivered_before[id as usize] = self.delivered(id);
     }
 
     /// 0 when the backend cannot tell.
     fn count_stray(&self, id: InstanceId) -> u64 {
-        let now = self.steering.delivered(side(id));
+        let now = self.delivered(id);
         let before = self.delivered_before[id as usize];
         let both = now.zip(before);
         both.map_or(0, |(now, before)| now.saturating_sub(before))
+    }
+
+    /// What the NIC has delivered to `id`, without the probes.
+    fn delivered(&self, id: InstanceId) -> Option<u64> {
+        let all = self.steering.delivered(side(id))?;
+        Some(all.saturating_sub(self.uplinks.probes_sent(id)))
     }
 }
 

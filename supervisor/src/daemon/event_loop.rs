@@ -126,6 +126,7 @@ impl Daemon {
                 Due::Policy(timer) => self.happen(Event::TimedOut(timer)),
                 Due::UplinkMove => self.uplink_move_timed_out(),
                 Due::Uplinks => self.look_at_uplinks(),
+                Due::Probes => self.probe_uplinks(),
                 Due::Watch => self.look_for_hangs(),
                 Due::Watchdog => {
                     self.service.is_alive();

@@ -189,9 +189,7 @@ impl Daemon {
             }
         }
         // Outside of a step of the policy nobody else looks at what a start has led to.
-        while let Some(event) = self.events.pop_front() {
-            self.happen(event);
-        }
+        self.happen_queued();
     }
 
     /// An instance whose hook fails is not started: that counts as a death of it.

@@ -42,12 +42,14 @@ impl Daemon {
             } => self.note_beginning(instance, term, after, freeze_ns),
             Note::Adopted(id, life) => {
                 self.begin_to_count_stray(id);
+                self.probe_soon();
                 let text = format!("{id} goes on as {life:?}");
                 self.tell_of(EventKind::Adopted, id, text);
             }
             Note::Spare(id) => {
                 self.fates.is_back(id);
                 self.begin_to_count_stray(id);
+                self.probe_soon();
                 self.tell_of(EventKind::Spare, id, format!("{id} stands by"));
             }
             Note::Dropped(id, reason) => {

@@ -42,9 +42,12 @@ impl Daemon {
         });
         let of_uplinks = InstanceId::BOTH.into_iter().filter_map(|id| {
             let health = self.policy.uplink(id);
-            health
-                .trouble()
-                .map(|_| format!("uplink of {id}: {health}"))
+            let is_trouble = match health {
+                Health::Well => false,
+                Health::Unproven => self.policy.successor() == Some(id),
+                Health::Deaf(_) | Health::Gone(_) => true,
+            };
+            is_trouble.then(|| format!("uplink of {id}: {health}"))
         });
         let of_port = self.uplinks.trouble();
         let of_port = of_port.map(|trouble| format!("uplink: {trouble}"));
@@ -159,10 +162,12 @@ impl Daemon {
             device: device.to_owned(),
             health: match health {
                 Health::Well => UplinkHealth::Well,
+                Health::Unproven => UplinkHealth::Unproven,
                 Health::Deaf(_) => UplinkHealth::Deaf,
                 Health::Gone(_) => UplinkHealth::Gone,
             },
             trouble: health.trouble().map(str::to_owned),
+            no_proof: self.uplinks.no_proof(id).map(str::to_owned),
         })
     }
 

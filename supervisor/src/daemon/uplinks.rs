@@ -2,7 +2,10 @@
 //! at the end.
 
 mod device;
+mod hearing;
+mod pair;
 mod pf;
+mod probes;
 
 use super::{Daemon, DaemonError, Due, console};
 use crate::Config;
@@ -11,6 +14,7 @@ use crate::pci::{Claim, PciError, Sysfs, VFIO_PCI};
 use crate::policy::{Event, Health};
 use device::Device;
 use pf::Port;
+use probes::Probes;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use vhost_transfer::InstanceId;
@@ -27,6 +31,7 @@ pub(super) struct Uplinks {
     claim: Option<Claim>,
     of: [Own; 2],
     port: Port,
+    probes: Probes,
     /// Some instance has been started, or runs.
     in_use: bool,
 }
@@ -79,6 +84,7 @@ impl Uplinks {
             claim: None,
             of: Default::default(),
             port: Port::default(),
+            probes: Probes::new(config),
             in_use: false,
         }
     }
@@ -95,6 +101,7 @@ impl Uplinks {
             (None, None) => None,
         };
         self.watch(id, arguments);
+        self.probes.begin(id);
         Ok(())
     }
 
@@ -108,6 +115,7 @@ impl Uplinks {
             }
         };
         self.watch(id, arguments);
+        self.probes.begin(id);
     }
 
     fn watch(&mut self, id: InstanceId, arguments: Option<String>) {
@@ -139,7 +147,17 @@ impl Uplinks {
             Some(device) if runs => device.loss(),
             Some(_) | None => self.missing(id),
         };
-        gone.map_or(Health::Well, Health::Gone)
+        gone.map_or_else(|| self.probes.health(id), Health::Gone)
+    }
+
+    /// Why nobody would find out that the uplink of `id` is deaf.
+    pub(super) fn no_proof(&self, id: InstanceId) -> Option<&str> {
+        self.probes.no_proof(id)
+    }
+
+    /// Probes that were sent to `id` so far.
+    pub(super) fn probes_sent(&self, id: InstanceId) -> u64 {
+        self.probes.sent(id)
     }
 
     /// What keeps a process from having it.
@@ -181,6 +199,7 @@ impl Daemon {
     pub(super) fn start_to_watch_uplinks(&mut self) {
         if self.config.uplink.is_some() {
             self.timers.start(Due::Uplinks, Instant::now(), LOOK_EVERY);
+            self.start_to_probe();
         }
     }
 
@@ -188,33 +207,39 @@ impl Daemon {
     /// For people.
     pub(super) fn prepare_uplink(&mut self, id: InstanceId) -> Result<(), String> {
         let prepared = self.uplinks.prepare(id);
-        prepared.map_err(|error| format!("its uplink cannot be had: {error}"))
+        prepared.map_err(|error| format!("its uplink cannot be had: {error}"))?;
+        self.ledger.instance(id).forget_probes();
+        self.tell_of_uplink(id, true);
+        Ok(())
     }
 
     pub(super) fn recall_uplink(&mut self, id: InstanceId) {
         self.uplinks.recall(id);
+        self.tell_of_uplink(id, true);
     }
 
-    /// Looks at both and at the port that they are of.
+    /// Looks at both and at the port that they are of. Where both go bad the standby's comes first, and
+    /// last where both are good again: nothing is to flee from the one to the other.
     pub(super) fn look_at_uplinks(&mut self) {
         self.timers.start(Due::Uplinks, Instant::now(), LOOK_EVERY);
         self.look_at_port();
         if self.config.has_one_device() {
             return self.look_at_the_one_uplink();
         }
-        for id in InstanceId::BOTH {
-            self.look_at_uplink(id);
+        let active = self.policy.active().unwrap_or(InstanceId::A);
+        let in_turn = match self.uplinks.health(active, self.runs(active)) {
+            Health::Well => [active, active.other()],
+            Health::Unproven | Health::Deaf(_) | Health::Gone(_) => [active.other(), active],
+        };
+        for id in in_turn {
+            self.tell_of_uplink(id, self.runs(id));
         }
-    }
-
-    fn health_of(&self, id: InstanceId) -> Health {
-        let runs = self.processes[id as usize].is_some();
-        self.uplinks.health(id, runs)
+        self.happen_queued();
     }
 
     /// Where it was never asked for, nothing is known against it.
     fn look_at_the_one_uplink(&mut self) {
-        let known = InstanceId::BOTH.map(|id| self.health_of(id));
+        let known = InstanceId::BOTH.map(|id| self.uplinks.health(id, self.runs(id)));
         let bad = known.into_iter().find(|health| *health != Health::Well);
         let health = bad.unwrap_or_default();
         if InstanceId::BOTH
@@ -228,10 +253,18 @@ impl Daemon {
         }
     }
 
-    fn look_at_uplink(&mut self, id: InstanceId) {
-        let health = self.health_of(id);
+    fn runs(&self, id: InstanceId) -> bool {
+        self.processes[id as usize].is_some()
+    }
+
+    /// Tells the policy how the uplink of `id` is, if that is news. One for both is told of as one.
+    fn tell_of_uplink(&mut self, id: InstanceId, runs: bool) {
+        if self.config.has_one_device() {
+            return;
+        }
+        let health = self.uplinks.health(id, runs);
         if self.policy.uplink(id) != &health {
-            self.happen(Event::Uplink(id, health));
+            self.events.push_back(Event::Uplink(id, health));
         }
     }
 }

@@ -141,7 +141,7 @@ impl State {
                 "{to} has not mapped the newest state of every device yet"
             ));
         }
-        if self.is_worse_off(to) {
+        if self.is_no_spare(to) {
             return Err(format!("the uplink of {to} is {}", self.uplink(to)));
         }
         Ok(())

@@ -5,7 +5,8 @@
 //! the active one's uplink is as bad. At rest, in this order:
 //!
 //! * an active one with a bad uplink hands over to a standby with a good one, once;
-//! * a standby with a deaf uplink is started again, once: its port begins anew then;
+//! * a standby with a deaf uplink is started again, once: its port begins anew then. Until something
+//!   has come through it is unproven, and no spare;
 //! * a standby without an uplink leaves, so that the kernel can take the device, and is started
 //!   again when the device is back.
 
@@ -14,12 +15,17 @@ use super::{Life, Note, State};
 use std::fmt;
 use vhost_transfer::InstanceId;
 
+/// What is wrong with one that is [`Health::Unproven`].
+const NOTHING_HEARD: &str = "no probe has come through it yet";
+
 /// How an instance's uplink is. What is bad comes with the reason, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Health {
     /// Nothing is known against it.
     #[default]
     Well,
+    /// Its instance was just started, and nothing has come through it yet.
+    Unproven,
     /// The device is there, and what should arrive does not.
     Deaf(String),
     /// The device is gone, or the kernel is waiting to take it.
@@ -31,6 +37,7 @@ impl Health {
     pub fn trouble(&self) -> Option<&str> {
         match self {
             Self::Well => None,
+            Self::Unproven => Some(NOTHING_HEARD),
             Self::Deaf(reason) | Self::Gone(reason) => Some(reason),
         }
     }
@@ -38,8 +45,9 @@ impl Health {
     fn badness(&self) -> u8 {
         match self {
             Self::Well => 0,
-            Self::Deaf(_) => 1,
-            Self::Gone(_) => 2,
+            Self::Unproven => 1,
+            Self::Deaf(_) => 2,
+            Self::Gone(_) => 3,
         }
     }
 }
@@ -48,6 +56,7 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Well => f.write_str("well"),
+            Self::Unproven => write!(f, "unproven: {NOTHING_HEARD}"),
             Self::Deaf(reason) => write!(f, "deaf: {reason}"),
             Self::Gone(reason) => write!(f, "gone: {reason}"),
         }
@@ -60,6 +69,8 @@ pub(super) struct Uplink {
     health: Health,
     /// The instance was started again since the uplink is bad.
     renewed: bool,
+    /// People were told that it is bad.
+    told: bool,
 }
 
 impl State {
@@ -73,12 +84,12 @@ impl State {
         self.life(id) == Life::Absent && matches!(self.uplink(id), Health::Gone(_))
     }
 
-    pub(super) fn is_worse_off(&self, id: InstanceId) -> bool {
+    fn is_worse_off(&self, id: InstanceId) -> bool {
         self.uplink(id).badness() > self.uplink(id.other()).badness()
     }
 
     pub(super) fn uplink_is(&mut self, id: InstanceId, health: Health) {
-        if self.note_uplink(id, health) {
+        if self.learn(id, health) {
             self.call_off_what_is_in_vain();
         }
     }
@@ -87,23 +98,40 @@ impl State {
     /// back, wherever it was open.
     pub(super) fn one_uplink_is(&mut self, health: Health) {
         let is_gone = matches!(health, Health::Gone(_));
-        let news = InstanceId::BOTH.map(|id| self.note_uplink(id, health.clone()));
+        let news = InstanceId::BOTH.map(|id| self.learn(id, health.clone()));
         if news.contains(&true) && is_gone {
             self.steering.delivers_to_nobody();
         }
     }
 
     /// Whether that is news.
-    fn note_uplink(&mut self, id: InstanceId, health: Health) -> bool {
+    fn learn(&mut self, id: InstanceId, health: Health) -> bool {
         let uplink = &mut self.uplinks[id as usize];
         let is_news = uplink.health.badness() != health.badness();
         uplink.renewed &= health != Health::Well;
-        uplink.health = health.clone();
+        uplink.health = health;
         if is_news {
             self.fled = false;
-            self.note(Note::Uplink(id, health));
+            self.note_uplink(id);
         }
         is_news
+    }
+
+    /// That one starts, and then is well, nobody wants to know.
+    fn note_uplink(&mut self, id: InstanceId) {
+        let uplink = &mut self.uplinks[id as usize];
+        let is_told = match uplink.health {
+            Health::Well => std::mem::take(&mut uplink.told),
+            Health::Unproven => false,
+            Health::Deaf(_) | Health::Gone(_) => {
+                uplink.told = true;
+                true
+            }
+        };
+        if is_told {
+            let health = uplink.health.clone();
+            self.note(Note::Uplink(id, health));
+        }
     }
 
     /// After the release word there is no way back.
@@ -129,7 +157,13 @@ impl State {
 
     /// Traffic of `from` would be better off with `to`.
     fn is_refuge(&self, from: InstanceId, to: InstanceId) -> bool {
-        self.uplink(from) != &Health::Well && self.uplink(to) == &Health::Well
+        let bad = self.uplink(from).badness() > Health::Unproven.badness();
+        bad && self.uplink(to) == &Health::Well
+    }
+
+    /// Nothing has come through the uplink of `id`, or less than through the other one.
+    pub(super) fn is_no_spare(&self, id: InstanceId) -> bool {
+        self.is_worse_off(id) || self.uplink(id) == &Health::Unproven
     }
 
     /// What is under way comes to its end first. While it is pinned there is no standby.
@@ -147,7 +181,7 @@ impl State {
             Health::Gone(_) if self.is_worse_off(standby) => {
                 self.drop_instance(standby, self.uplink_in_words(standby));
             }
-            Health::Well | Health::Gone(_) => {}
+            Health::Well | Health::Unproven | Health::Gone(_) => {}
         }
     }
 

@@ -69,8 +69,18 @@ pub fn status(report: &StatusReport) -> String {
     let details = [instances(report), counts(report)];
     std::iter::once(headline)
         .chain(lines)
+        .chain(no_proof(report))
         .chain(details)
         .collect()
+}
+
+/// Which uplinks nobody asks whether they hear.
+fn no_proof(report: &StatusReport) -> impl Iterator<Item = String> {
+    report.instances.iter().filter_map(|instance| {
+        let reason = instance.uplink.as_ref()?.no_proof.as_ref()?;
+        let id = instance.instance;
+        Some(format!("note: uplink of {id} is not probed: {reason}\n"))
+    })
 }
 
 /// Such as `a is active (term 5), b is standby`.

@@ -152,6 +152,28 @@ fn every_uplink_lost_with_one_mishap() {
 }
 
 #[test]
+fn every_uplink_lost_with_one_mishap_where_each_start_must_be_proven() {
+    let mut world = made_well(World::probing());
+    (world.links_left, world.faults_left) = (1, 1);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
+fn every_uplink_lost_beside_a_promote_where_each_start_must_be_proven() {
+    let mut world = made_well(World::probing());
+    (world.promotes_left, world.links_left) = (1, 2);
+    let worlds = search(world, 400_000);
+    assert!(
+        worlds > 1_000,
+        "only {worlds} worlds were found: the search is broken"
+    );
+}
+
+#[test]
 fn every_promote_with_two_mishaps() {
     let mut world = well();
     (world.promotes_left, world.faults_left) = (1, 2);

@@ -91,7 +91,7 @@ fn when_both_are_gone_guests_still_have_a_successor() {
     world.links = [Link::Gone; 2];
     world.happen(Event::Uplink(A, Health::Gone("taken away".into())));
     world.happen(Event::Uplink(B, Health::Gone("taken away".into())));
-    world.links_told = world.links;
+    world.links_told = world.links.map(Some);
     world.run();
     assert_eq!(world.state.active(), Some(A));
     assert_eq!(world.state.successor(), Some(B));
@@ -186,4 +186,78 @@ fn what_has_not_changed_is_not_told_twice() {
     let again = world.state.step(bad("in other words"));
     assert!(!again.iter().any(is_told), "{again:?}");
     assert_eq!(world.state.uplink(B).trouble(), Some("in other words"));
+}
+
+/// Probes have come through both.
+fn proven() -> World {
+    let mut world = World::probing();
+    world.run();
+    world.make(Move::Change(A, 1));
+    world.run();
+    world.check_well();
+    world
+}
+
+#[test]
+fn a_standby_is_no_spare_until_something_has_come_through_its_uplink() {
+    let mut world = proven();
+    world.kill(B);
+    world.make(Move::Hear(B));
+    let told = |world: &World| world.links_told[B as usize];
+    while world.state.instance(B).life != Life::Standby {
+        let next = world.progress().first().copied();
+        let next = next.unwrap_or(Move::TimeOut(Timer::Respawn(B)));
+        world.make(next);
+    }
+    assert_eq!((told(&world), world.state.spare()), (None, None));
+    assert_eq!(world.state.successor(), Some(B), "should the other one die");
+    world.promotes_left = 1;
+    let request = world.promote(false);
+    let why = reason(world.outcome(request));
+    assert!(why.contains("the uplink of b is unproven"), "{why}");
+    world.make(Move::TellLink(B));
+    assert_eq!(world.state.spare(), Some(B));
+}
+
+#[test]
+fn nothing_flees_from_one_that_has_only_not_been_proven() {
+    let mut world = proven();
+    world.happen(Event::Uplink(A, Health::Unproven));
+    world.run();
+    assert_eq!((world.state.active(), world.escapes.len()), (Some(A), 0));
+    assert_eq!(world.state.spare(), Some(B));
+    world.happen(Event::Uplink(A, Health::Deaf("nothing arrives".into())));
+    world.run();
+    assert_eq!((world.state.active(), world.escapes.len()), (Some(B), 1));
+}
+
+#[test]
+fn where_nothing_ever_comes_through_it_is_started_again_once_and_nothing_moves() {
+    let mut world = proven();
+    world.links = [Link::Silent; 2];
+    world.tell_link(B);
+    world.tell_link(A);
+    world.settle_timers();
+    assert_eq!((world.state.active(), world.escapes.len()), (Some(A), 0));
+    assert_eq!(world.dropped, 1, "a new start has been tried");
+    assert_eq!(world.state.spare(), Some(B), "it is as good as the other");
+    let request = world.promote(false);
+    world.run();
+    assert!(matches!(world.outcome(request), Some(Outcome::Promoted(_))));
+}
+
+#[test]
+fn people_hear_of_what_is_bad_and_of_its_end_and_not_of_each_start() {
+    let mut world = proven();
+    let mut told = |health: Health| {
+        let actions = world.state.step(Event::Uplink(B, health));
+        let of_uplink =
+            |action: &_| matches!(action, vswsup::policy::Action::Note(Note::Uplink(..)));
+        actions.iter().filter(|action| of_uplink(action)).count()
+    };
+    let deaf = || Health::Deaf("nothing arrives".into());
+    assert_eq!([told(Health::Unproven), told(Health::Well)], [0, 0]);
+    assert_eq!([told(Health::Unproven), told(deaf())], [0, 1]);
+    assert_eq!([told(Health::Unproven), told(Health::Well)], [0, 1]);
+    assert_eq!(told(Health::Well), 0);
 }

@@ -67,8 +67,11 @@ pub(crate) struct World {
     pub(crate) dropped: u32,
     /// What the uplinks are, and what the supervisor was told.
     pub(crate) links: [Link; 2],
-    pub(crate) links_told: [Link; 2],
+    /// `None`: that it is unproven.
+    pub(crate) links_told: [Option<Link>; 2],
     pub(crate) links_left: u8,
+    /// An instance that starts has to prove that its uplink hears.
+    pub(crate) probes: bool,
     /// Outcomes of handovers that nobody asked for.
     pub(crate) escapes: Vec<Outcome>,
     /// There is a supervisor.
@@ -115,6 +118,14 @@ impl World {
         world
     }
 
+    /// Uplinks are asked whether they hear.
+    pub(crate) fn probing() -> Self {
+        let mut world = Self::unborn(State::new(Limits::default()), 0, 0, 1);
+        world.probes = true;
+        world.begin();
+        world
+    }
+
     fn begin(&mut self) {
         self.happen(Event::PortAdded(port(1)));
         self.happen(Event::Start);
@@ -154,8 +165,9 @@ impl World {
             pins_left: 0,
             dropped: 0,
             links: Default::default(),
-            links_told: Default::default(),
+            links_told: [Some(Link::Well); 2],
             links_left: 0,
+            probes: false,
             escapes: Vec::new(),
             supervised: true,
             unanswered: 0,
@@ -202,6 +214,7 @@ impl World {
                 );
                 *self.model(id) = Model::started();
                 self.open_link(id);
+                return self.doubt_link(id);
             }
             Action::Kill(id) => self.kill(id),
             Action::Tell(id, order) => {

@@ -23,6 +23,8 @@ pub struct Bound {
     /// having been told: it loses those of the dead, or sends them late. The software NIC sends before it
     /// returns.
     pub in_nic: u64,
+    /// The NIC gives the owner nothing, and may take nothing from it, until traffic has moved.
+    pub deaf: bool,
 }
 
 impl Bound {
@@ -33,6 +35,15 @@ impl Bound {
             promotes: 0,
             twice: Duration::ZERO,
             in_nic: 0,
+            deaf: false,
+        }
+    }
+
+    /// The uplink of the active instance goes deaf, with a NIC that may deliver so many packets twice.
+    pub fn deaf(twins: u64) -> Self {
+        Self {
+            deaf: true,
+            ..Self::promote(twins)
         }
     }
 
@@ -115,15 +126,15 @@ impl Bound {
     /// What a guest has sent waits in its own memory. What the NIC has delivered to the dead instance
     /// is gone, until it is steered.
     fn lost(&self, path: Path, flow: &FlowObserved, rate: u32) -> u64 {
+        let time = Duration::from_nanos(flow.outage) + BEHIND;
+        let meanwhile = (f64::from(rate) * time.as_secs_f64()) as u64;
         match path {
             Path::Guests => 0,
+            Path::ToUplink if self.deaf => meanwhile,
             Path::ToUplink => self.owners * self.in_nic,
+            Path::FromUplink if self.deaf => meanwhile,
             Path::FromUplink if self.owners + self.promotes == 0 => 0,
-            Path::FromUplink => {
-                let time = Duration::from_nanos(flow.outage) + BEHIND;
-                let delivered = f64::from(rate) * time.as_secs_f64();
-                self.owners * BURST as u64 + delivered as u64
-            }
+            Path::FromUplink => self.owners * BURST as u64 + meanwhile,
         }
     }
 }
@@ -220,6 +231,24 @@ mod tests {
         assert_eq!(queue(5).violations(&observed), [""; 0]);
         assert_eq!(queue(4).violations(&observed).len(), 1);
         assert_eq!(queue(3).violations(&observed).len(), 2);
+    }
+
+    #[test]
+    fn a_deaf_uplink_loses_as_much_as_time_takes_and_guests_among_themselves_nothing() {
+        let most = u64::from(Traffic::USUAL.rate) * 1020 / 1000;
+        let found = |of_guests, by_uplink| {
+            let observed = observed(|place, flow| {
+                let lost = match FLOWS[place].1 {
+                    Path::Guests => of_guests,
+                    Path::FromUplink | Path::ToUplink => by_uplink,
+                };
+                flow.tally = tally(lost, 0);
+                flow.outage = 1_000_000_000;
+            });
+            Bound::deaf(0).violations(&observed).len()
+        };
+        assert_eq!((found(0, most), found(0, most + 1)), (0, 2));
+        assert_eq!(found(1, 0), 1);
     }
 
     #[test]

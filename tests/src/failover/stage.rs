@@ -195,6 +195,25 @@ impl Stage {
         }
     }
 
+    /// Waits until it `is_so`; the error names what is `missing`.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`], and those of `is_so`.
+    pub fn wait_for(
+        &self,
+        missing: &str,
+        mut is_so: impl FnMut(&Self) -> Result<bool>,
+    ) -> Result<()> {
+        let until = Instant::now() + self.traffic.patience;
+        while !is_so(self)? {
+            if Instant::now() > until {
+                return Err(self.stuck(&format!("no {missing}")));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// Lets `act` kill processes, which it names, and waits until the system is whole without them and
     /// every flow has gone on.
     ///

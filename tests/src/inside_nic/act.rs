@@ -1,7 +1,8 @@
 //! What is done to the system.
 
-use super::{Done, Nic};
+use super::{Done, Nic, deaf};
 use crate::failover::{Bound, Result, Stage};
+use crate::real_nic::RealNic;
 use nix::sys::signal::Signal;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -14,24 +15,32 @@ pub enum Act {
     Promote,
     /// The active instance gets SIGKILL.
     Kill,
+    /// The NIC gives the active instance nothing any more.
+    Deafen,
+    /// The NIC's port is down and up again.
+    Reset,
 }
 
 impl Act {
     /// In the order in which they are done.
-    pub const ALL: [Self; 2] = [Self::Promote, Self::Kill];
+    pub const ALL: [Self; 4] = [Self::Promote, Self::Kill, Self::Deafen, Self::Reset];
 
     /// More than one of it.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Promote => "promotes",
             Self::Kill => "kills",
+            Self::Deafen => "deaf uplinks",
+            Self::Reset => "PF resets",
         }
     }
 
-    pub(super) fn perform(self, stage: &mut Stage, nic: Nic) -> Result<Done> {
-        match self {
-            Self::Promote => promote(stage, nic),
-            Self::Kill => kill(stage, nic),
+    pub(super) fn perform(self, stage: &mut Stage, nic: Nic, real: &RealNic) -> Result<Done> {
+        match (self, &real.reset) {
+            (Self::Promote, _) => promote(stage, nic),
+            (Self::Kill, _) => kill(stage, nic),
+            (Self::Reset, Some(reset)) => deaf::reset(stage, nic, reset),
+            (Self::Deafen, _) | (Self::Reset, None) => deaf::deafen(stage, nic, real),
         }
     }
 }
@@ -41,6 +50,8 @@ impl Display for Act {
         f.write_str(match self {
             Self::Promote => "promote",
             Self::Kill => "kill",
+            Self::Deafen => "deaf uplink",
+            Self::Reset => "PF reset",
         })
     }
 }

@@ -1,10 +1,11 @@
 //! `inside-nic`: the whole product on a NIC of a [`crate::nic_machine`], with two instances on PCI devices by
 //! vfio, guests by the emulator, and traffic from the wire to guests and back. Promotes that nobody may
-//! notice, and deaths.
+//! notice, deaths, and uplinks that go deaf.
 //!
 //! Reading order: [`Options`]; [`Nic`]; [`Act`]; [`run`]; [`Outcome`].
 
 mod act;
+mod deaf;
 mod nic;
 mod options;
 mod outcome;
@@ -15,7 +16,8 @@ pub use nic::Nic;
 pub use options::Options;
 pub use outcome::{ActOutcome, FlowOutcome, Outcome};
 
-use crate::failover::{Bound, FLOWS, Observed, Result, Stage, Traffic, tail};
+use crate::failover::{Bound, Observed, Result, Stage, FLOWS, Traffic, tail};
+use crate::real_nic::RealNic;
 use crate::rig::RigConfig;
 use crate::terminal::{Interrupt, Progress};
 use std::thread;
@@ -33,8 +35,9 @@ const TELL_EVERY: u32 = 5;
 /// # Errors
 /// When the system or the instrument cannot be started, or does not recover.
 pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Result<Outcome> {
+    let real = options.nic.make()?;
     let config = RigConfig {
-        real_nic: Some(options.nic.make()?),
+        real_nic: Some(real.clone()),
         more: RigConfig::CPUS_ARE_EMULATED.to_owned(),
         ..RigConfig::guests(2)
     };
@@ -45,45 +48,57 @@ pub fn run(options: &Options, interrupt: &Interrupt, progress: &Progress) -> Res
     let mut stage = Stage::start(config, traffic)?;
     progress.say("traffic flows");
     let mut outcome = Outcome::new(options);
-    for act in Act::ALL {
-        let of_act = repeat(&mut stage, options, act, interrupt, progress)?;
+    let wanted = |act: &Act| options.times(*act) > 0;
+    for act in Act::ALL.into_iter().filter(wanted) {
+        let repeated = Repeated {
+            act,
+            options,
+            real: &real,
+        };
+        let of_act = repeated.run(&mut stage, interrupt, progress)?;
         outcome.acts.push(of_act);
     }
     progress.end();
     Ok(outcome)
 }
 
-fn repeat(
-    stage: &mut Stage,
-    options: &Options,
+/// One kind of moves, as often as asked for.
+struct Repeated<'a> {
     act: Act,
-    interrupt: &Interrupt,
-    progress: &Progress,
-) -> Result<ActOutcome> {
-    let mut outcome = ActOutcome::new(act, options.times(act));
-    while outcome.goes_on() && !interrupt.raised() {
-        thread::sleep(PAUSE);
-        let done = act.perform(stage, options.nic)?;
-        if let Some(slow) = done.slow() {
-            progress.note(&format!(
-                "{act} {}: {slow}\n{}",
-                outcome.done + 1,
-                tail(&stage.log())
-            ));
+    options: &'a Options,
+    real: &'a RealNic,
+}
+
+impl Repeated<'_> {
+    fn run(
+        &self,
+        stage: &mut Stage,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<ActOutcome> {
+        let act = self.act;
+        let mut outcome = ActOutcome::new(act, self.options.times(act));
+        while outcome.goes_on() && !interrupt.raised() {
+            thread::sleep(PAUSE);
+            let done = act.perform(stage, self.options.nic, self.real)?;
+            if let Some(slow) = done.slow() {
+                let number = outcome.done + 1;
+                progress.note(&format!("{act} {number}: {slow}\n{}", tail(&stage.log())));
+            }
+            let broken = done.violations();
+            for violation in &broken {
+                progress.note(&format!("{act} {}: {violation}", outcome.done + 1));
+            }
+            if let Some(reason) = &done.observed.void {
+                progress.note(&format!("{act}: void, repeated: {reason}"));
+            }
+            outcome.add(&done, broken);
+            if outcome.done.is_multiple_of(TELL_EVERY) {
+                progress.count(act.plural(), outcome.done, outcome.wanted);
+            }
         }
-        let broken = done.violations();
-        for violation in &broken {
-            progress.note(&format!("{act} {}: {violation}", outcome.done + 1));
-        }
-        if let Some(reason) = &done.observed.void {
-            progress.note(&format!("{act}: void, repeated: {reason}"));
-        }
-        outcome.add(&done, broken);
-        if outcome.done.is_multiple_of(TELL_EVERY) {
-            progress.count(act.plural(), outcome.done, outcome.wanted);
-        }
+        Ok(outcome)
     }
-    Ok(outcome)
 }
 
 /// What one move showed.

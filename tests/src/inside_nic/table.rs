@@ -59,14 +59,14 @@ impl Act {
     /// What [`Self::times`] are.
     fn measured(self) -> &'static str {
         match self {
-            Self::Promote => "longest gap, ms",
+            Self::Promote | Self::Deafen | Self::Reset => "longest gap, ms",
             Self::Kill => "death to traffic, ms",
         }
     }
 
     fn times(self, flow: &FlowOutcome) -> &[f64] {
         match self {
-            Self::Promote => &flow.blackouts,
+            Self::Promote | Self::Deafen | Self::Reset => &flow.blackouts,
             Self::Kill => &flow.back,
         }
     }

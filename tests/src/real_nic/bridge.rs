@@ -7,8 +7,8 @@
 
 use std::io;
 
-use super::RealNic;
 use super::device::{load, netdev, pci_address, set_up};
+use super::{DEAF_AFTER, Mishap, RealNic};
 use crate::nic_machine::{BRIDGE_PORTS, UPLINKS};
 use crate::rig::{ip, quiet_ipv6};
 
@@ -38,7 +38,9 @@ pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
     let [a, b] = UPLINKS.map(|address| pci_address(&netdev(address)?));
     let ([a, b], [port_a, port_b]) = ([a?, b?], ports);
     Ok(RealNic {
-        uplink: format!("vfs = [{a:?}, {b:?}]\n"),
+        uplink: format!("vfs = [{a:?}, {b:?}]\n{DEAF_AFTER}"),
+        deafness: [swallow(&port_a), swallow(&port_b)],
+        reset: None,
         // The emulated machine may be late to give a packet to the device.
         steering: Some(format!(
             "backend = \"bridge-fdb\"\nports = {{ a = {port_a:?}, b = {port_b:?} }}\n\
@@ -46,4 +48,13 @@ pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
         )),
         wire: WIRE.to_owned(),
     })
+}
+
+/// What the port sends to its instance goes nowhere; what comes from there is forwarded as ever.
+fn swallow(port: &str) -> Mishap {
+    let filter = format!("tc filter add dev {port} egress matchall action drop");
+    Mishap::new(
+        format!("tc qdisc add dev {port} clsact; {filter}"),
+        format!("tc qdisc del dev {port} clsact"),
+    )
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::RealNic;
 use super::device::{load, make_vfs, netdev, set_up};
+use super::{DEAF_AFTER, Mishap, RealNic};
 use crate::emulator::Mac;
 use crate::nic_machine::{PF, WIRE};
 use crate::rig::{ip, quiet_ipv6};
@@ -16,7 +16,9 @@ use crate::rig::{ip, quiet_ipv6};
 pub fn virtual_functions() -> io::Result<RealNic> {
     let (pf, wire) = port()?;
     Ok(RealNic {
-        uplink: format!("pf = {pf:?}\nvfs = [0, 1]\nmake_vfs = true\n"),
+        uplink: format!("pf = {pf:?}\nvfs = [0, 1]\nmake_vfs = true\n{DEAF_AFTER}"),
+        deafness: [lose(&pf, 0), lose(&pf, 1)],
+        reset: Some(down_and_up(&pf)),
         steering: Some(format!(
             "backend = \"sriov-mac\"\npf = {pf:?}\nvfs = [0, 1]\naddress = \"{}\"\n",
             Mac::of_endpoint(0)
@@ -37,6 +39,8 @@ pub fn one_virtual_function(address: Mac) -> io::Result<RealNic> {
     Ok(RealNic {
         uplink: format!("pf = {pf:?}\nvfs = [0]\nmode = \"restart\"\n"),
         steering: None,
+        deafness: [lose(&pf, 0), lose(&pf, 0)],
+        reset: Some(down_and_up(&pf)),
         wire,
     })
 }
@@ -53,4 +57,15 @@ fn port() -> io::Result<(String, String)> {
     set_up(&wire)?;
     set_up(&pf)?;
     Ok((pf, wire))
+}
+
+/// Somebody puts the VF into a VLAN in which nobody is.
+fn lose(pf: &str, vf: u16) -> Mishap {
+    let set = |vlan: u16| format!("ip link set {pf} vf {vf} vlan {vlan}");
+    Mishap::new(set(77), set(0))
+}
+
+fn down_and_up(pf: &str) -> Mishap {
+    let set = |state: &str| format!("ip link set {pf} {state}");
+    Mishap::new(set("down"), set("up"))
 }

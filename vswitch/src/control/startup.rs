@@ -7,6 +7,7 @@ use super::uplink::UplinkDevice;
 use crate::dpdk::{DpdkError, Eal, EalConfig, LogLevel, Memory, Pci};
 use crate::lane::{LaneError, LaneEvent, LaneSet, Shared, SharedParts};
 use crate::program::say;
+use crate::switch::Ears;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -100,7 +101,7 @@ impl Parts {
         let uplink = setup
             .uplink
             .as_deref()
-            .map(|devargs| open_uplink(&eal, devargs, &setup, &mut clock))
+            .map(|devargs| open_uplink(&eal, devargs, &setup, &ledger, &mut clock))
             .transpose()?;
         let (tell, events) = channel();
         let shared = Shared::new(SharedParts {
@@ -243,10 +244,12 @@ fn open_uplink(
     eal: &Eal,
     devargs: &str,
     setup: &Setup,
+    ledger: &Arc<Ledger>,
     clock: &mut PhaseClock,
 ) -> Result<UplinkDevice, StartupError> {
     let later = is_later(setup);
-    let mut uplink = UplinkDevice::closed(eal, devargs, later, clock)?;
+    let ears = Ears::new(Arc::clone(ledger), setup.instance);
+    let mut uplink = UplinkDevice::closed(eal, devargs, ears, later, clock)?;
     if !later {
         uplink.open(clock)?;
     }

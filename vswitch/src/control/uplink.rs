@@ -12,7 +12,7 @@ use super::instance::Instance;
 use super::phases::PhaseClock;
 use crate::dpdk::{DpdkError, Eal, Mempool, MempoolConfig, Uplink, UplinkConfig};
 use crate::program::say;
-use crate::switch::{UplinkPort, discard};
+use crate::switch::{Ears, UplinkPort};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{Predecessor, Tenure};
@@ -64,6 +64,7 @@ impl UplinkDevice {
     pub(super) fn closed(
         eal: &Eal,
         devargs: &str,
+        ears: Ears,
         later: bool,
         clock: &mut PhaseClock,
     ) -> Result<Self, DpdkError> {
@@ -73,7 +74,7 @@ impl UplinkDevice {
             data_room: DATA_ROOM,
         };
         let pool = Mempool::new(eal, "uplink", &config)?;
-        let port = UplinkPort::closed(Mempool::new(eal, "to uplink", &config)?);
+        let port = UplinkPort::closed(Mempool::new(eal, "to uplink", &config)?, ears);
         clock.lap("mempool");
         port.set_awaited(later);
         Ok(Self {
@@ -103,9 +104,7 @@ impl UplinkDevice {
         let queues = device.start()?;
         clock.lap("uplink start");
         let pair = queues.into_first_pair();
-        let (mut receive, transmit) = pair.ok_or_else(|| lacks_queues(&device))?;
-        // A packet socket has got what passed on every netdev until it was bound to its own.
-        discard(&mut receive);
+        let (receive, transmit) = pair.ok_or_else(|| lacks_queues(&device))?;
         self.port.open(receive, transmit);
         self.device = Some(device);
         Ok(())

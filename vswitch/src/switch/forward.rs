@@ -64,17 +64,19 @@ impl Forwarder {
             .store(port.get().into(), Relaxed);
     }
 
-    /// Forwards a burst from the uplink; how many packets.
+    /// Forwards a burst from the uplink; how many packets. Probes are no packets.
     pub fn poll_uplink(&mut self, plan: &Plan, tenure: Tenure) -> usize {
         let Some(uplink) = self.uplink.clone() else {
             return 0;
         };
         let mut burst = std::mem::take(&mut self.burst);
         let mut frame = std::mem::take(&mut self.frame);
-        let count = uplink.receive(&mut burst);
+        let mut count = uplink.receive(&mut burst);
         let mut bytes = 0;
         for mbuf in burst.iter() {
-            if list(mbuf, &mut frame) {
+            if uplink.takes_probe(mbuf) {
+                count -= 1;
+            } else if list(mbuf, &mut frame) {
                 bytes += u64::from(frame.len());
                 self.forward(plan, tenure, PortId::UPLINK, &frame);
             }

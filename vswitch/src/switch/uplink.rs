@@ -1,6 +1,7 @@
 //! The port that leads to the NIC.
 
-use crate::dpdk::{MbufBatch, Mempool, RxQueue, TxQueue, Unsupported};
+use super::ears::Ears;
+use crate::dpdk::{Mbuf, MbufBatch, Mempool, RxQueue, TxQueue, Unsupported};
 use crate::ring::{Frame, Segment};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -24,6 +25,7 @@ pub struct UplinkPort {
     transmit: Mutex<Option<Transmit>>,
     is_awaited: AtomicBool,
     pool: Mempool,
+    ears: Ears,
 }
 
 #[derive(Debug)]
@@ -33,18 +35,22 @@ struct Transmit {
 }
 
 impl UplinkPort {
-    /// A closed port; packets to send come from `pool`, and nothing else does.
-    pub fn closed(pool: Mempool) -> Self {
+    /// A closed port; packets to send come from `pool`, and nothing else does, and `ears` find probes in
+    /// what is received.
+    pub fn closed(pool: Mempool, ears: Ears) -> Self {
         Self {
             receive: Mutex::default(),
             transmit: Mutex::default(),
             is_awaited: AtomicBool::new(false),
             pool,
+            ears,
         }
     }
 
-    /// Has a queue pair from now on, and nobody waits for it any more.
-    pub fn open(&self, receive: RxQueue, transmit: TxQueue) {
+    /// Has a queue pair from now on, and nobody waits for it any more. What is in its ring already is
+    /// thrown away: a packet socket has got what passed on every netdev until it was bound to its own.
+    pub fn open(&self, mut receive: RxQueue, transmit: TxQueue) {
+        discard(&mut receive, &self.ears);
         *self.receiver() = Some(receive);
         *self.transmit() = Some(Transmit {
             queue: transmit,
@@ -72,15 +78,26 @@ impl UplinkPort {
         self.is_awaited.store(is_awaited, SeqCst);
     }
 
-    /// Adds what has arrived to `batch`; how many.
+    /// Adds what has arrived to `batch`, probes too; how many.
     pub fn receive(&self, batch: &mut MbufBatch<BURST>) -> usize {
         let mut receiver = self.receiver();
-        receiver.as_mut().map_or(0, |queue| queue.burst(batch))
+        let count = receiver.as_mut().map_or(0, |queue| queue.burst(batch));
+        self.ears.count(count);
+        count
     }
 
-    /// Throws away what has arrived, and no more than a receive ring holds; how many.
+    /// Whether a packet that was received is a probe, and none to be forwarded.
+    #[inline]
+    pub fn takes_probe(&self, mbuf: &Mbuf) -> bool {
+        self.ears.take(mbuf)
+    }
+
+    /// Throws away what has arrived, and no more than a receive ring holds; how many packets that are
+    /// no probes.
     pub fn discard(&self) -> u64 {
-        self.receiver().as_mut().map_or(0, discard)
+        let mut receiver = self.receiver();
+        let receiver = receiver.as_mut();
+        receiver.map_or(0, |queue| discard(queue, &self.ears))
     }
 
     /// Copies `frame` into the batch to be sent; how many packets were dropped for it.
@@ -146,15 +163,17 @@ impl UplinkPort {
     }
 }
 
-/// As [`UplinkPort::discard`], of a queue that is not in a port yet.
-pub fn discard(queue: &mut RxQueue) -> u64 {
+fn discard(queue: &mut RxQueue, ears: &Ears) -> u64 {
     let mut batch = MbufBatch::<BURST>::new();
-    let mut discarded = 0;
-    while discarded < DISCARD_LIMIT {
-        match queue.burst(&mut batch) {
-            0 => break,
-            count => discarded += count as u64,
+    let (mut taken, mut discarded) = (0, 0);
+    while taken < DISCARD_LIMIT {
+        let count = queue.burst(&mut batch);
+        if count == 0 {
+            break;
         }
+        ears.count(count);
+        taken += count as u64;
+        discarded += batch.iter().filter(|mbuf| !ears.take(mbuf)).count() as u64;
         batch.clear();
     }
     discarded

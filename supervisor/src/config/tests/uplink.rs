@@ -134,3 +134,23 @@ fn a_reload_tells_that_other_functions_need_a_restart() {
     let addresses = with("vfs = [\"01:10.0\", \"01:10.2\"]");
     assert_eq!(keys(&addresses), ["uplink.vfs", "uplink.pf"]);
 }
+
+#[test]
+fn probes_are_on_unless_they_are_off_and_not_too_many() {
+    let pair = "a = \"net_null0\"\nb = \"net_null1\"\n";
+    let usual = uplink(pair);
+    assert_eq!(usual.probe, Some(Duration::from_millis(200)));
+    assert_eq!(usual.deaf_after, 5);
+    let other = uplink(&format!("{pair}probe = \"1s\"\ndeaf_after = 3"));
+    assert_eq!(
+        (other.probe, other.deaf_after),
+        (Some(Duration::from_secs(1)), 3)
+    );
+    assert_eq!(uplink(&format!("{pair}probe = \"off\"")).probe, None);
+    for (line, parts) in [
+        ("probe = \"19ms\"", ["uplink.probe", "at least \"20ms\""]),
+        ("deaf_after = 2", ["uplink.deaf_after", "at least 3"]),
+    ] {
+        assert_parts(&error_of_uplink(&format!("{pair}{line}")), &parts);
+    }
+}

@@ -10,6 +10,10 @@ use steering::SteeringConfig;
 const MAX_DRAIN: Duration = Duration::from_millis(100);
 /// Bytes of a network device's name: IFNAMSIZ without its closing NUL.
 const MAX_NETDEV: usize = 15;
+/// The control thread of a standby empties its uplink every 100 ms.
+const SHORTEST_PROBE: Duration = Duration::from_millis(20);
+/// One probe may be lost, and the other instance's silence comes at the same time only within some.
+const LEAST_DEAF_AFTER: u32 = 3;
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let steers = !matches!(config.steering, SteeringConfig::None {});
@@ -26,6 +30,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         Some(uplink) => {
             ways(uplink, findings);
             drain(uplink, findings);
+            probes(uplink, findings);
             if config.has_one_device() {
                 findings.add("steering", steers.then(one_device_steered));
             } else {
@@ -196,6 +201,29 @@ fn drain(uplink: &Uplink, findings: &mut Findings<'_>) {
             fault(
                 format!("{drain} is too long"),
                 format!("write at most \"{most}\""),
+            )
+        }),
+    );
+}
+
+fn probes(uplink: &Uplink, findings: &mut Findings<'_>) {
+    let short = uplink.probe.filter(|&probe| probe < SHORTEST_PROBE);
+    findings.add(
+        "uplink.probe",
+        short.map(|probe| {
+            let [probe, least] = [probe, SHORTEST_PROBE].map(humantime::format_duration);
+            fault(
+                format!("{probe}: a standby does not look so often"),
+                format!("write at least \"{least}\", or \"off\""),
+            )
+        }),
+    );
+    findings.add(
+        "uplink.deaf_after",
+        (uplink.deaf_after < LEAST_DEAF_AFTER).then(|| {
+            fault(
+                format!("{}: a probe may be lost without harm", uplink.deaf_after),
+                format!("write at least {LEAST_DEAF_AFTER}"),
             )
         }),
     );

@@ -133,6 +133,9 @@ pub struct UplinkReport {
     pub health: UplinkHealth,
     /// What is wrong with it.
     pub trouble: Option<String>,
+    /// Why nobody would find out that it is deaf.
+    #[serde(default)]
+    pub no_proof: Option<String>,
 }
 
 /// How an uplink is.
@@ -141,6 +144,8 @@ pub struct UplinkReport {
 pub enum UplinkHealth {
     /// Nothing is known against it.
     Well,
+    /// Its instance was just started, and nothing has come through it yet.
+    Unproven,
     /// The device is there, and what should arrive does not.
     Deaf,
     /// The device is gone, or the kernel is waiting to take it.

@@ -68,7 +68,7 @@ fn one_that_runs_loses_its_function_before_one_that_starts_would() {
     uplinks.prepare(A).unwrap();
     let gone = |uplinks: &Uplinks, runs| match uplinks.health(A, runs) {
         Health::Gone(why) => Some(why),
-        Health::Well | Health::Deaf(_) => None,
+        Health::Well | Health::Unproven | Health::Deaf(_) => None,
     };
     assert_eq!((gone(&uplinks, true), gone(&uplinks, false)), (None, None));
     let driver = bench.fake.path("sys/bus/pci/devices/0000:01:10.0/driver");

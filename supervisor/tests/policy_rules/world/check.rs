@@ -174,6 +174,7 @@ impl World {
                 "{id} waits for the locks, and it was said that nobody does"
             );
         }
+        self.check_proven();
         for port in &self.quarantined {
             assert!(
                 !self.vault.contains_key(port),

@@ -1,7 +1,7 @@
 //! The model of a supervisor that dies, and of the next one, which takes over what it finds.
 
 use super::instance::Lanes;
-use super::{Device, Model, World, port};
+use super::{Device, Link, Model, World, port};
 use std::collections::BTreeSet;
 use vhost_transfer::message::Standing;
 use vhost_transfer::{InstanceId, PortId, Term};
@@ -17,7 +17,7 @@ impl World {
         };
         self.moving = None;
         self.timers.clear();
-        self.links_told = Default::default();
+        self.links_told = [Some(Link::Well); 2];
         self.vault.clear();
         self.unanswered += (self.open.len() + self.open_pins.len()) as u64;
         self.open.clear();

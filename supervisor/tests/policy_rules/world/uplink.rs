@@ -2,7 +2,7 @@
 
 use super::{Move, World};
 use vhost_transfer::InstanceId;
-use vswsup::policy::{Cause, Event, Health};
+use vswsup::policy::{Cause, Event, Health, Life};
 
 /// What an uplink is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,11 +37,11 @@ impl World {
     pub(crate) fn tell_link(&mut self, id: InstanceId) {
         let link = self.link(id);
         if self.moves_uplink {
-            self.links_told = [link; 2];
+            self.links_told = [Some(link); 2];
             self.nic = self.nic.filter(|_| link != Link::Gone);
             return self.happen(Event::OneUplink(link.health()));
         }
-        self.links_told[id as usize] = link;
+        self.links_told[id as usize] = Some(link);
         self.happen(Event::Uplink(id, link.health()));
     }
 
@@ -53,8 +53,29 @@ impl World {
         }
     }
 
+    /// Where nothing is proven yet, only one who polls its uplink can prove it.
     pub(crate) fn is_link_news(&self, id: InstanceId) -> bool {
-        self.link(id) != self.links_told[id as usize]
+        let life = self.state.instance(id).life;
+        match self.links_told[id as usize] {
+            Some(told) => self.link(id) != told,
+            None => matches!(life, Life::Active | Life::Standby) || self.link(id) == Link::Gone,
+        }
+    }
+
+    /// One that starts has to prove its uplink, if it has one.
+    pub(super) fn doubt_link(&mut self, id: InstanceId) -> Option<Event> {
+        if !self.probes || self.link(id) == Link::Gone {
+            return None;
+        }
+        self.links_told[id as usize] = None;
+        Some(Event::Uplink(id, Health::Unproven))
+    }
+
+    /// One that was not proven is no spare.
+    pub(super) fn check_proven(&self) {
+        let spare = self.state.spare();
+        let told = spare.map(|id| self.links_told[id as usize]);
+        assert_ne!(told, Some(None), "a spare that nothing has come through");
     }
 
     /// Sets the uplink, and the supervisor finds out.
@@ -96,14 +117,18 @@ impl World {
             Cause::Asked(_) => {
                 let leads_to_worse = matches!(
                     (from, to),
-                    (Health::Well, Health::Deaf(_) | Health::Gone(_))
+                    (
+                        Health::Well | Health::Unproven,
+                        Health::Deaf(_) | Health::Gone(_)
+                    ) | (_, Health::Unproven)
                         | (Health::Deaf(_), Health::Gone(_))
                 );
                 assert!(!leads_to_worse, "from {from} to {to}");
             }
             Cause::Uplink(_) => {
                 assert_eq!(to, &Health::Well, "nobody asked for it");
-                assert_ne!(from, &Health::Well, "nobody asked for it");
+                let bad = matches!(from, Health::Deaf(_) | Health::Gone(_));
+                assert!(bad, "nobody asked for it, from one that is {from}");
             }
         }
     }
@@ -119,8 +144,9 @@ impl World {
         };
         if self.state.spare().is_some() {
             let [active, spare] = [active, active.other()].map(|id| self.state.uplink(id));
+            let bad = matches!(active, Health::Deaf(_) | Health::Gone(_));
             assert!(
-                active == &Health::Well || spare != &Health::Well,
+                !bad || spare != &Health::Well,
                 "active on one that is {active}, beside a spare"
             );
         }
