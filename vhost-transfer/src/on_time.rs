@@ -1,7 +1,7 @@
 //! What keeps those who take part in a move from waiting for the machine.
 
 use nix::sys::prctl;
-use rustix::process::{Pid, getpgid, getppid, setpriority_pgrp, setpriority_process};
+use rustix::process::{Pid, getpgid, getppid, setpriority_pgrp};
 use std::io;
 use std::mem;
 
@@ -16,10 +16,12 @@ pub enum Slices {
     Forwarding,
 }
 
-/// The least share of a CPU.
+/// Of what nobody waits for: the least share of a CPU.
 const NICEST: i32 = 19;
+/// Of what dies: a tenth of a CPU's share. Its successor waits for its memory, and nobody should for long.
+const NICE: i32 = 10;
 
-/// The shortest that the kernel grants (`__setparam_fair`, Linux `kernel/sched/syscalls.c`); its own
+/// The shortest that the kernel grants (`__setparam_fair`, Linux `kernel/sched/fair.c`); its own
 /// choice is 700 µs and more.
 const SHORTEST_SLICE_NS: u64 = 100_000;
 
@@ -32,7 +34,7 @@ impl Slices {
     }
 }
 
-/// Asks for short slices for this thread and those that it starts: then it gets its CPU when it
+/// Asks for short slices for this thread and those that it starts: then it mostly gets its CPU when it
 /// wakes, and not when the slice of whoever runs there is over, such as a process that is being torn
 /// down. It gets no more of the CPU by it. And its naps end when they should, not 50 µs later.
 ///
@@ -48,33 +50,35 @@ pub fn wake_at_once(slices: Slices) -> io::Result<()> {
         return Ok(());
     }
     attributes.sched_runtime = slices.ns();
-    // SAFETY: the kernel reads the structure, whose size it tells.
-    done(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) })
+    set(&attributes)
 }
 
-/// Lets others who want its CPU come before this thread, as far as nobody starves: nice 19, the least
-/// share that a thread can have.
+/// Lets others who want its CPU come before this thread, as far as nobody starves: nice 19, and the
+/// kernel's own slices.
 ///
 /// Not `SCHED_IDLE`: beside busy threads it would be seconds from one slice to the next, also in the
 /// kernel and with something in its hands for which others spin.
 ///
 /// # Errors
-/// What setpriority(2) says.
+/// What sched_getattr(2) and sched_setattr(2) say.
 pub fn step_back() -> io::Result<()> {
-    Ok(setpriority_process(None, NICEST)?)
+    let mut attributes = attributes()?;
+    attributes.sched_nice = NICEST;
+    attributes.sched_runtime = 0;
+    set(&attributes)
 }
 
-/// Lets all that shares the CPUs of a dying process come before it: it has gigabytes of page tables to
-/// tear down. The process is that of `thread`, and all of its group is meant; this thread's own group
-/// and its parent's are left alone.
+/// Lets who shares the CPUs of a dying process come before it: it has gigabytes of page tables to tear
+/// down. `process` leads a group, all of which is meant; this process's own group and its parent's are
+/// left alone.
 ///
 /// # Errors
-/// What getpgid(2) and setpriority(2) say: there is no such thread, or it is somebody else's.
-pub fn let_wait(thread: Pid) -> io::Result<()> {
-    let group = getpgid(Some(thread))?;
+/// What getpgid(2) and setpriority(2) say: there is no such process, or it is somebody else's.
+pub fn let_wait(process: Pid) -> io::Result<()> {
+    let is_leader = getpgid(Some(process))? == process;
     let mine = [None, getppid()].map(|of| getpgid(of).ok());
-    if !mine.contains(&Some(group)) {
-        setpriority_pgrp(Some(group), NICEST)?;
+    if is_leader && !mine.contains(&Some(process)) {
+        setpriority_pgrp(Some(process), NICE)?;
     }
     Ok(())
 }
@@ -86,6 +90,12 @@ fn attributes() -> io::Result<libc::sched_attr> {
     // SAFETY: the kernel writes at most `size` bytes, which the structure has.
     done(unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) })?;
     Ok(attributes)
+}
+
+/// For the calling thread.
+fn set(attributes: &libc::sched_attr) -> io::Result<()> {
+    // SAFETY: the kernel reads the structure, whose size it tells.
+    done(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const *attributes, 0) })
 }
 
 fn done(result: libc::c_long) -> io::Result<()> {
@@ -125,7 +135,7 @@ mod tests {
         other.kill().and_then(|()| other.wait()).expect("an end");
         waits.expect("its priority");
         refused.expect("nothing to do");
-        assert_eq!((its, nice(None)), (NICEST, mine));
+        assert_eq!((its, nice(None)), (NICE, mine));
     }
 
     #[test]

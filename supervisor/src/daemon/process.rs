@@ -8,6 +8,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, pidfd_send_signal,
     waitid,
@@ -180,13 +181,12 @@ impl Drop for Process {
 
 /// Reaps a while after the end: threads of the process may still be taking their own entries out of
 /// /proc, and the kernel would spin for one that has lost its CPU, for seconds on a busy machine
-/// (`release_task`, Linux `kernel/exit.c`; `shrink_dcache_parent`, Linux `fs/dcache.c`).
+/// (`release_task`, Linux `kernel/exit.c`; `shrink_dcache_parent`, Linux `fs/dcache.c`). When this
+/// process ends before, reaping is its parent's.
 fn reap(mut child: Child) {
-    let ended = waitid(
-        WaitId::Pid(Pid::from_child(&child)),
-        WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-    );
-    if ended.is_ok() {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let pid = Pid::from_child(&child);
+    if retry_on_intr(|| waitid(WaitId::Pid(pid), look)).is_ok() {
         thread::sleep(LAST_THREADS_LEAVE_FOR);
     }
     // It is this process's child, and is waited for once.

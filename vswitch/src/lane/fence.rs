@@ -133,33 +133,19 @@ extern "C" fn fatal(signal: i32) {
         rest(me);
     }
     note_death(signal, me);
-    for thread in threads().filter(|&thread| thread != me) {
+    let lanes = LANES.iter().map(|lane| lane.thread.load(Acquire));
+    let threads = lanes.chain([CONTROL.load(Acquire)]);
+    for thread in threads.filter(|&thread| thread != 0 && thread != me) {
         // SAFETY: as above.
         unsafe { libc::syscall(libc::SYS_tgkill, process, thread, park_signal()) };
     }
     wait_for_others(me);
     abandon(me);
-    step_back(me);
     // SAFETY: signal(2) and raise(3) are async-signal-safe; the signal is blocked until this
     // handler returns, and kills then.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
         libc::raise(signal);
-    }
-}
-
-/// The lanes and the control thread.
-fn threads() -> impl Iterator<Item = libc::pid_t> {
-    let lanes = LANES.iter().map(|lane| lane.thread.load(Acquire));
-    let control = [CONTROL.load(Acquire)];
-    lanes.chain(control).filter(|&thread| thread != 0)
-}
-
-/// What is left, to write a core dump and to tear down gigabytes of page tables, can wait.
-fn step_back(me: i32) {
-    for thread in threads().chain([me]) {
-        // SAFETY: setpriority(2) takes numbers only, and is a mere system call.
-        unsafe { libc::setpriority(libc::PRIO_PROCESS, thread as libc::id_t, 19) };
     }
 }
 

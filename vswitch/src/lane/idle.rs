@@ -39,20 +39,22 @@ impl Idle {
     /// Rests after a round in which there were `work` packets. When `alert`, a handover is near
     /// and the lane must not nap.
     pub(super) fn after(&mut self, work: usize, alert: bool) {
-        if let Some(until) = self.gentle_until {
+        if let Some(until) = self.gentle_until
+            && !alert
+        {
             self.gentle_until = Some(until).filter(|&until| Instant::now() < until);
             return std::thread::sleep(FIRST_NAP);
         }
         match self.poll {
             Poll::Busy => std::hint::spin_loop(),
-            Poll::Adaptive if work > 0 => self.since = None,
+            Poll::Adaptive if work > 0 => (self.since, self.nap) = (None, FIRST_NAP),
             Poll::Adaptive if alert => std::thread::yield_now(),
             Poll::Adaptive => self.rest(),
         }
     }
 
     /// A nap, and no sched_yield(2): that lets others of the CPU have a whole slice each, which is
-    /// milliseconds, but who wakes has the CPU at once.
+    /// milliseconds, but who wakes has the CPU soon. In a handover those others are the successor's lanes.
     fn rest(&mut self) {
         let idle = self.since.get_or_insert_with(Instant::now).elapsed();
         if idle < SPIN_FOR {

@@ -28,8 +28,8 @@ const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
 /// only a NIC which was not steered away delivers so many. A limit in time would cut short the
 /// drain of a lane that was not scheduled, and lose what it had left.
 const DRAIN_LIMIT: u64 = 1 << 17;
-/// A dead lane's thread is taken to exist for so long after its last round.
-const GONE_AFTER: Duration = Duration::from_millis(100);
+/// A process that died is taken to exist for so long, and its number to be nobody else's.
+const GONE_AFTER: Duration = Duration::from_millis(200);
 /// Rounds between two looks at the clock for address aging.
 const ROUNDS_PER_CLOCK: u64 = 1024;
 
@@ -119,9 +119,6 @@ impl Worker {
     /// From getting the lock to waiting for it again.
     fn hold(&mut self, slot: &LaneSlot, guard: LaneGuard<'_>) {
         fence::holds(self.number);
-        if guard.predecessor == Predecessor::Died {
-            let_wait(slot);
-        }
         slot.thread.store(gettid().as_raw(), Relaxed);
         let shared = Arc::clone(&self.shared);
         let handover = shared.ledger.handover();
@@ -191,6 +188,9 @@ impl Worker {
     /// next where the rings stand.
     fn first_round_done(&self, plan: &Plan, tenure: Tenure) {
         if self.number == 0 {
+            if tenure.predecessor == Predecessor::Died {
+                self.let_dead_wait();
+            }
             self.shared.tell(LaneEvent::Began(tenure));
         }
         wake_at_once(Slices::Forwarding);
@@ -198,6 +198,22 @@ impl Worker {
             let mine = plan.views().filter(|view| self.is_mine(view.port));
             mine.for_each(|view| self.forwarder.find_place(view, tenure));
             self.forwarder.serves(PortId::UPLINK);
+        }
+    }
+
+    /// The other instance has died, and has a core dump to write and memory to tear down, maybe on this
+    /// CPU: that can wait, but where its device is waited for. After a while its number may be another's.
+    fn let_dead_wait(&self) {
+        let ledger = &self.shared.ledger;
+        let died_at = ledger.lane(self.number).released_at();
+        let is_new = monotonic_ns().saturating_sub(died_at) < GONE_AFTER.as_nanos() as u64;
+        let process = &ledger.instance(self.shared.instance.other()).thread;
+        if is_new
+            && self.shared.takes_from_guests()
+            && let Some(process) = Pid::from_raw(process.load(Relaxed))
+        {
+            // Where it cannot be done packets wait a little longer.
+            let _ = on_time::let_wait(process);
         }
     }
 
@@ -313,18 +329,6 @@ impl Worker {
         while !may_return() && !self.shared.stop.load(Acquire) {
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-/// The lane before this one has died, and may have to tear down its process's memory on this CPU: that
-/// can wait. One that has not beaten for long may be gone, and its number another thread's.
-fn let_wait(slot: &LaneSlot) {
-    let silent_for = Duration::from_nanos(monotonic_ns().saturating_sub(slot.heartbeat()));
-    let thread = slot.thread.load(Relaxed);
-    if silent_for < GONE_AFTER
-        && let Some(thread) = Pid::from_raw(thread)
-    {
-        let _ = on_time::let_wait(thread);
     }
 }
 
