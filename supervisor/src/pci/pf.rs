@@ -113,7 +113,7 @@ impl<'s> Pf<'s> {
 
     /// It has a link partner.
     pub(crate) fn has_carrier(&self) -> bool {
-        self.sysfs.has_carrier(&self.netdev)
+        self.sysfs.number::<u8>(&self.net("carrier")) == Some(1)
     }
 
     /// Whether it has a carrier within `limit`.

@@ -77,11 +77,6 @@ impl Sysfs {
         self.read(path)?.parse().ok()
     }
 
-    /// A network device is up and has a link partner: without the first there is nothing to be read.
-    pub(crate) fn has_carrier(&self, netdev: &str) -> bool {
-        self.number::<u8>(&format!("sys/class/net/{netdev}/carrier")) == Some(1)
-    }
-
     /// The last part of where a symbolic link leads to.
     pub(super) fn link_name(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.root.join(path)).ok()?;
