@@ -65,6 +65,12 @@ impl Sender {
         Ok(Self { netlink, socket })
     }
 
+    /// Whether the network device is there, is up and has a link partner.
+    pub fn has_carrier(&self, netdev: &str) -> bool {
+        let link = self.netlink.link_by_name(netdev);
+        link.is_ok_and(|link| link.is_some_and(|link| link.carrier))
+    }
+
     /// Sends one frame, with the network device's own address as its source.
     ///
     /// # Errors
@@ -116,6 +122,7 @@ mod tests {
         let Ok(sender) = Sender::open() else {
             panic!("this test needs CAP_NET_RAW");
         };
+        assert!(!sender.has_carrier("not-here-0"));
         let sent = sender.send(&Way::alone("not-here-0"), 0x88b6, b"hello");
         let errno = sent.unwrap_err().raw_os_error();
         assert_eq!(errno, Some(Errno::ENODEV as i32));

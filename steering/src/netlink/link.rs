@@ -13,6 +13,8 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
     pub(crate) up: bool,
+    /// It is up and has a link partner.
+    pub(crate) carrier: bool,
     /// Its Ethernet address, if it is an Ethernet device.
     pub(crate) address: Option<[u8; 6]>,
 }
@@ -74,6 +76,7 @@ fn sent_by(link: LinkMessage) -> Option<u64> {
 
 fn as_link(link: LinkMessage) -> Option<Link> {
     let up = link.header.flags.contains(LinkFlags::Up);
+    let carrier = link.header.flags.contains(LinkFlags::LowerUp);
     let (mut name, mut address) = (None, None);
     for attribute in link.attributes {
         if let LinkAttribute::IfName(its) = attribute {
@@ -86,6 +89,7 @@ fn as_link(link: LinkMessage) -> Option<Link> {
         index: link.header.index,
         name: name?,
         up,
+        carrier,
         address,
     })
 }

@@ -117,9 +117,12 @@ impl<'s> Pf<'s> {
         self.sysfs.write(&self.net("flags"), &format!("{flags:#x}"))
     }
 
-    /// It has a link partner.
+    /// It has a link partner. Asked by `operstate`, since `carrier` waits for the lock of all network
+    /// devices (`carrier_show`, Linux `net/core/net-sysfs.c`), which somebody may have for seconds. A driver
+    /// that says nothing of it has one (`Documentation/networking/operstates.rst`).
     pub(crate) fn has_carrier(&self) -> bool {
-        self.sysfs.has_carrier(&self.netdev)
+        let state = self.sysfs.read(&self.net("operstate"));
+        state.is_some_and(|state| state == "up" || state == "unknown")
     }
 
     /// Whether it has a carrier within `limit`.

@@ -77,14 +77,6 @@ impl Sysfs {
         self.read(path)?.parse().ok()
     }
 
-    /// A network device is up and has a link partner. Asked by `operstate`, since `carrier` waits for the
-    /// lock of all network devices (`carrier_show`, Linux `net/core/net-sysfs.c`), which somebody may have for
-    /// seconds. A driver that says nothing of it has one (`Documentation/networking/operstates.rst`).
-    pub(crate) fn has_carrier(&self, netdev: &str) -> bool {
-        let state = self.read(&format!("sys/class/net/{netdev}/operstate"));
-        state.is_some_and(|state| state == "up" || state == "unknown")
-    }
-
     /// The last part of where a symbolic link leads to.
     pub(super) fn link_name(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.root.join(path)).ok()?;

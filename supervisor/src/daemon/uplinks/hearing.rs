@@ -86,6 +86,14 @@ impl Hearing {
         self.heard = 0;
     }
 
+    /// There is no way to ask it: that it has not proven itself is not its fault.
+    pub(super) fn cannot_be_asked(&mut self) {
+        self.rest();
+        if self.verdict == Verdict::Unproven {
+            self.verdict = Verdict::Unasked;
+        }
+    }
+
     /// It has to prove itself, and nobody has asked it yet.
     pub(super) fn is_new(&self) -> bool {
         self.verdict == Verdict::Unproven && self.under_way.is_none()
@@ -198,6 +206,19 @@ mod tests {
         signs.heard = Heard::Token(7);
         hearing.listen(&signs, false);
         assert_eq!(hearing.verdict, Verdict::Hears);
+    }
+
+    #[test]
+    fn one_that_cannot_be_asked_is_not_to_blame() {
+        let mut hearing = Hearing::default();
+        hearing.begin();
+        hearing.cannot_be_asked();
+        assert_eq!(hearing.verdict, Verdict::Unasked);
+        for verdict in [Verdict::Hears, Verdict::Deaf] {
+            hearing.give(verdict);
+            hearing.cannot_be_asked();
+            assert_eq!(hearing.verdict, verdict, "that is known");
+        }
     }
 
     #[test]

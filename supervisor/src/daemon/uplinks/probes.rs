@@ -6,7 +6,6 @@ use super::super::{Daemon, Due};
 use super::hearing::{Signs, Verdict};
 use super::pair::Pair;
 use crate::Config;
-use crate::pci::Sysfs;
 use crate::policy::{Health, Life};
 use nix::errno::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -22,6 +21,10 @@ const SOON: Duration = Duration::from_millis(20);
 /// What is wrong with one that hears; see [`Pair::is_contradicted`].
 const CONTRADICTED: &str = "it was deaf when it was active, and so is the other one now: probes may \
                             not reach whoever is active";
+
+/// Why nobody is asked where a backend usually knows a way.
+const NO_WAY: &str = "the PF does not know its VF's address: set it (`ip link set PF vf N mac ...`), or \
+                      steering.address";
 
 /// The probes of both.
 #[derive(Debug)]
@@ -126,6 +129,21 @@ impl Probes {
         is_due
     }
 
+    /// The NIC's port, behind which both are, is down or has no carrier, which says nothing about either
+    /// instance.
+    fn are_interrupted(&self, ways: &[Option<Way>; 2]) -> bool {
+        match (&self.asking, &ways[0]) {
+            (Ok(asking), Some(way)) => are_shared(ways) && !asking.sender.has_carrier(&way.netdev),
+            (Ok(_), None) | (Err(_), _) => false,
+        }
+    }
+
+    /// `id` cannot be asked, for this reason.
+    fn give_up(&mut self, id: InstanceId, reason: String) {
+        self.of[id as usize].trouble = Some(reason);
+        self.pair.of(id).cannot_be_asked();
+    }
+
     fn listen(&mut self, signs: &[Option<Signs>; 2], is_end: bool) {
         if let Ok(asking) = &self.asking {
             self.pair.listen(signs, is_end, asking.limit);
@@ -186,7 +204,7 @@ impl Daemon {
     /// sent.
     fn listen_and_ask(&mut self, is_turn: bool) {
         let ways = InstanceId::BOTH.map(|id| self.steering.way(side(id)));
-        if is_interrupted(&ways, &Sysfs::host()) {
+        if self.uplinks.probes.are_interrupted(&ways) {
             return self.uplinks.probes.pair.rest();
         }
         if let Some(active) = self.policy.active() {
@@ -197,10 +215,14 @@ impl Daemon {
         let shared = are_shared(&ways);
         for ((id, way), signs) in InstanceId::BOTH.into_iter().zip(&ways).zip(&signs) {
             let is_new = self.uplinks.probes.pair.of(id).is_new();
-            if let (Some(way), Some(signs)) = (way, signs)
-                && (is_turn || is_new)
-            {
-                self.probe(id, way, shared, signs);
+            match (way, signs) {
+                (Some(way), Some(signs)) if is_turn || is_new => {
+                    self.probe(id, way, shared, signs);
+                }
+                (None, Some(_)) if self.policy.steering().on().is_some() => {
+                    self.uplinks.probes.give_up(id, NO_WAY.to_owned());
+                }
+                (Some(_), Some(_)) | (None, Some(_)) | (_, None) => {}
             }
         }
     }
@@ -245,11 +267,12 @@ impl Daemon {
                 sent.packets += 1;
                 hearing.asked(token, signs);
             }
+            Err(error) if is_severed(&error) && shared => hearing.rest(),
             // Nothing arrives by a device that leads to this one, and does not work.
-            Err(error) if !shared && is_severed(&error) => hearing.asked(token, signs),
+            Err(error) if is_severed(&error) => hearing.asked(token, signs),
             Err(error) => {
-                sent.trouble = Some(format!("{} sends no probes: {error}", way.netdev));
-                hearing.rest();
+                let trouble = format!("{} sends no probes: {error}", way.netdev);
+                self.uplinks.probes.give_up(id, trouble);
             }
         }
     }
@@ -270,13 +293,6 @@ fn are_shared([a, b]: &[Option<Way>; 2]) -> bool {
     a.is_some() && of(a) == of(b)
 }
 
-/// That port is down or has no carrier, which says nothing about either instance.
-fn is_interrupted(ways: &[Option<Way>; 2], sysfs: &Sysfs) -> bool {
-    let netdev = ways[0].as_ref().map(|way| &way.netdev);
-    let port = netdev.filter(|_| are_shared(ways));
-    port.is_some_and(|netdev| !sysfs.has_carrier(netdev))
-}
-
 /// The device takes nothing: it is not there, is down, or drops what it is given.
 fn is_severed(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
@@ -287,7 +303,6 @@ fn is_severed(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pci::Fake;
 
     fn way(netdev: &str) -> Option<Way> {
         Some(Way {
@@ -298,18 +313,11 @@ mod tests {
     }
 
     #[test]
-    fn a_port_without_carrier_says_nothing_about_what_is_behind_it() {
-        let fake = Fake::with_pf();
-        let sysfs = fake.sysfs();
-        let both = [way("nic0"), way("nic0")];
-        assert!(is_interrupted(&both, &sysfs));
-        fake.file("sys/class/net/nic0/carrier", "1\n");
-        assert!(!is_interrupted(&both, &sysfs));
-        fake.file("sys/class/net/nic0/carrier", "0\n");
-        assert!(is_interrupted(&both, &sysfs));
-        let own = [way("tap0"), way("tap1")];
-        assert!(!is_interrupted(&own, &sysfs), "each has its own");
-        assert!(!is_interrupted(&[None, None], &sysfs));
+    fn a_port_that_both_are_behind_is_no_device_of_one() {
+        assert!(are_shared(&[way("nic0"), way("nic0")]));
+        assert!(!are_shared(&[way("tap0"), way("tap1")]));
+        assert!(!are_shared(&[way("nic0"), None]));
+        assert!(!are_shared(&[None, None]));
     }
 
     #[test]
