@@ -306,7 +306,7 @@ impl Worker {
         let Some(uplink) = &self.shared.uplink else {
             return;
         };
-        let mut idle = Idle::new(self.shared.poll);
+        let mut idle = Idle::new(self.shared.poll, Predecessor::Released);
         let has_left = uplink.flush(|| {
             slot.beat(monotonic_ns());
             idle.after(0, false);
