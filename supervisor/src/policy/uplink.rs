@@ -84,7 +84,7 @@ impl State {
         self.life(id) == Life::Absent && matches!(self.uplink(id), Health::Gone(_))
     }
 
-    fn is_worse_off(&self, id: InstanceId) -> bool {
+    pub(super) fn is_worse_off(&self, id: InstanceId) -> bool {
         self.uplink(id).badness() > self.uplink(id.other()).badness()
     }
 

@@ -39,11 +39,11 @@ impl Bound {
         }
     }
 
-    /// The uplink of the active instance goes deaf, with a NIC that may deliver so many packets twice.
-    pub fn deaf(twins: u64) -> Self {
+    /// The uplink of the active instance goes deaf, with a NIC that may deliver to both for so long.
+    pub fn deaf(twice: Duration) -> Self {
         Self {
             deaf: true,
-            ..Self::promote(twins)
+            ..Self::promote(twice)
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
                 flow.tally = tally(lost, 0);
                 flow.outage = 1_000_000_000;
             });
-            Bound::deaf(0).violations(&observed).len()
+            Bound::deaf(Duration::ZERO).violations(&observed).len()
         };
         assert_eq!((found(0, most), found(0, most + 1)), (0, 2));
         assert_eq!(found(1, 0), 1);

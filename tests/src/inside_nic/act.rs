@@ -6,7 +6,7 @@ use crate::real_nic::RealNic;
 use nix::sys::signal::Signal;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
-use vswsup::control::protocol::PromoteReport;
+use vswsup::control::protocol::{Phase, PromoteReport};
 
 /// One move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,9 @@ fn promote(stage: &mut Stage, nic: Nic) -> Result<Done> {
         report = Some(stage.operator().promote(false)?);
         Ok(vec![])
     })?;
-    let steering = report.as_ref().map_or(Duration::ZERO, steering);
+    let steering = report
+        .as_ref()
+        .map_or(Duration::ZERO, |report| time_to_steer(&report.phases));
     Ok(Done {
         bound: Bound::promote(nic.twice(steering)),
         observed,
@@ -70,8 +72,9 @@ fn promote(stage: &mut Stage, nic: Nic) -> Result<Done> {
     })
 }
 
-fn steering(report: &PromoteReport) -> Duration {
-    let steer = report.phases.iter().find(|phase| phase.name == "steer");
+/// The phase of a move in which the NIC is steered.
+pub(super) fn time_to_steer(phases: &[Phase]) -> Duration {
+    let steer = phases.iter().find(|phase| phase.name == "steer");
     Duration::from_micros(steer.map_or(0, |phase| phase.us))
 }
 

@@ -1,5 +1,6 @@
 //! Uplinks that go deaf: one of them, or both by a reset of the NIC's port.
 
+use super::act::time_to_steer;
 use super::{Done, Nic};
 use crate::failover::{Bound, Error, Observed, Result, Stage};
 use crate::real_nic::{Mishap, RealNic};
@@ -67,10 +68,13 @@ fn done(stage: &Stage, nic: Nic, observed: Observed) -> Result<Done> {
         let told = format!("the history tells of it as {escape:?}");
         return Err(Error::Rig(std::io::Error::other(told)));
     }
+    let steering = escape
+        .as_ref()
+        .map_or(Duration::ZERO, |escape| time_to_steer(&escape.phases));
     Ok(Done {
         bound: Bound {
             in_nic: nic.transmit_queue(),
-            ..Bound::deaf(nic.twins(observed.rate, 0))
+            ..Bound::deaf(nic.twice(steering))
         },
         observed,
         freeze_us: escape.and_then(|escape| escape.freeze_us),

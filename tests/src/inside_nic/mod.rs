@@ -16,7 +16,7 @@ pub use nic::Nic;
 pub use options::Options;
 pub use outcome::{ActOutcome, FlowOutcome, Outcome};
 
-use crate::failover::{Bound, Observed, Result, Stage, FLOWS, Traffic, tail};
+use crate::failover::{Bound, FLOWS, Observed, Result, Stage, Traffic, tail};
 use crate::real_nic::RealNic;
 use crate::rig::RigConfig;
 use crate::terminal::{Interrupt, Progress};
