@@ -107,6 +107,8 @@ fn one_that_both_have_is_ready_for_one_while_the_other_has_it() {
             "{hidden:?}"
         );
     }
+    assert!(matches!(claim.give_back(), Err(PciError::Busy { .. })));
+    bench.fake.file("dev/vfio/21", "");
     claim.give_back().unwrap();
     assert_eq!(bench.fake.read(NUMVFS), "0");
 }
