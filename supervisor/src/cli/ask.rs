@@ -115,7 +115,9 @@ fn how_well(status: &StatusReport) -> ExitStatus {
 fn failed(response: &Response, failure: &Failure, as_json: bool) -> ExitStatus {
     let lost = match failure.discarded {
         0 => String::new(),
-        packets => format!(" ({packets} packets were lost that the NIC had already delivered)"),
+        packets => format!(
+            " (at most {packets} packets were lost: those that the NIC had already delivered)"
+        ),
     };
     message(format!("{}{lost}", failure.reason));
     if as_json {

@@ -72,6 +72,7 @@ impl State {
         let term = handover.term;
         handover.phase = Phase::Aborting {
             let_go: false,
+            overdue: false,
             reason,
             discarded: 0,
             discarded_is_known: handover.is_before_steering(),
@@ -119,6 +120,7 @@ impl State {
         let Phase::Aborting {
             discarded_is_known,
             let_go: false,
+            overdue,
             ..
         } = handover.phase
         else {
@@ -126,10 +128,11 @@ impl State {
         };
         let (from, to, term) = (handover.from, handover.to, handover.term);
         let back = self.steering.on() == Some(from);
-        let will_tell = self.instance(to).owes_aborted.is_some();
+        let will_tell = self.instance(to).owes_aborted.is_some() && !overdue;
+        let is_undone = (back || self.steering.failed_for(from)) && self.find_owing(term).is_none();
         if back && !discarded_is_known && !will_tell {
             self.actions.push(Action::CountStray(to));
-        } else if (back || self.steering.failed_for(from)) && self.find_owing(term).is_none() {
+        } else if is_undone || overdue {
             self.end_abort();
         }
     }
@@ -149,8 +152,10 @@ impl State {
             self.set_life(from, Life::Warm);
             self.keep_devices(from);
             self.degraded(format!("{from} let go of the lanes, and nobody took them"));
-        } else {
-            self.end_abort();
+        } else if let Some(handover) = &mut self.handover
+            && let Phase::Aborting { overdue, .. } = &mut handover.phase
+        {
+            *overdue = true;
         }
     }
 

@@ -240,7 +240,7 @@ pub enum Outcome {
         /// Why.
         reason: String,
         /// Packets that the NIC had already delivered to the standby: they are lost. Of a standby that
-        /// died as many as can be known.
+        /// died it may have forwarded some.
         discarded: u64,
     },
     /// Something is not as it should be: traffic was or is disturbed.

@@ -73,6 +73,8 @@ pub enum Phase {
         discarded_is_known: bool,
         /// The old one has said that it let go, and not yet that its lanes run again.
         let_go: bool,
+        /// Whoever has not confirmed it by now is waited for no longer.
+        overdue: bool,
     },
 }
 

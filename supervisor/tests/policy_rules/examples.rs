@@ -244,6 +244,25 @@ fn a_standby_that_dies_after_the_release_word_is_not_waited_for() {
     }
 }
 
+/// It takes longer to die than it is waited for.
+#[test]
+fn what_a_silent_standby_was_given_is_counted() {
+    let (mut world, request) = released();
+    world.run_lanes(A);
+    world.run_lanes(A);
+    world.hear(A);
+    world.hear(A);
+    assert_eq!((world.owner, world.nic), (Some(A), Some(A)));
+    world.happen(Event::TimedOut(Timer::Abort));
+    let Some(Outcome::Failed { reason, discarded }) = world.outcome(request) else {
+        panic!("{:?}", world.outcome(request));
+    };
+    assert!(reason.contains("a took them back"), "{reason}");
+    assert_eq!(*discarded, STRAYED);
+    world.settle();
+    world.check_well();
+}
+
 /// The control thread confirms the abort before it hears that the lanes had let go by then.
 #[test]
 fn one_whose_lanes_take_a_revoked_release_back_is_active_all_the_time() {

@@ -63,6 +63,7 @@ impl Instance {
         if self.stance == Stance::Warm {
             self.stance = Stance::Standby;
         }
+        self.let_uplink_go_if_succeeded();
         self.discard_strays();
         self.host.say(FromInstance::StandingBy);
     }
@@ -72,10 +73,17 @@ impl Instance {
     /// ones. In a handover the NIC may be steered here already; once a lane has its lock it is.
     pub(super) fn discard_strays(&self) {
         let shared = &self.host.lanes.shared;
-        // Lanes that have let go, and that nobody has succeeded, take their uplink back as it is.
-        let is_succeeded = self.let_go_in != Some(shared.ledger.handover().term());
-        if self.stance == Stance::Standby && is_succeeded && !shared.alert.load(Acquire) {
+        let may_be_steered_to = shared.alert.load(Acquire) || shared.keeps_uplink.load(Acquire);
+        if self.stance == Stance::Standby && !may_be_steered_to {
             discard_uplink(shared);
+        }
+    }
+
+    /// The handover in which the lanes let go is over, unless nobody has taken them since.
+    fn let_uplink_go_if_succeeded(&self) {
+        let shared = &self.host.lanes.shared;
+        if self.let_go_in != Some(shared.ledger.handover().term()) {
+            shared.keeps_uplink.store(false, Release);
         }
     }
 

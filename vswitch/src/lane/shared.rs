@@ -69,6 +69,9 @@ pub struct Shared {
     pub contend: AtomicBool,
     /// A handover is near: no naps.
     pub alert: AtomicBool,
+    /// The lanes have let go in a handover that is not known to be over. Should it be undone the NIC is
+    /// steered back at once, so what the uplink holds is for this instance.
+    pub keeps_uplink: AtomicBool,
     /// Lanes leave.
     pub stop: AtomicBool,
     /// What lanes are to do wrong.
@@ -122,6 +125,7 @@ impl Shared {
             gate: Gate::new(parts.lanes),
             contend: AtomicBool::new(false),
             alert: AtomicBool::new(false),
+            keeps_uplink: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             #[cfg(feature = "fault-injection")]
             faults: super::Faults::default(),

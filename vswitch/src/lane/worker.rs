@@ -223,12 +223,13 @@ impl Worker {
 
     /// After a death the NIC is steered only when the lanes run, so what waits in the uplink by then
     /// was not for this instance: broadcasts that the NIC gives to all, or what a software driver
-    /// collects before it is bound to its device. The dead one has delivered it. In a handover the
-    /// uplink was emptied before, and may have been steered to.
+    /// collects before it is bound to its device. The dead one has delivered it. In a handover, and when
+    /// one is undone, the uplink was emptied before, and may have been steered to.
     fn discard_strays(&self, tenure: Tenure) {
         if self.number == 0
             && tenure.predecessor == Predecessor::Died
             && !self.shared.alert.load(Acquire)
+            && !self.shared.keeps_uplink.load(Acquire)
             && let Some(uplink) = &self.shared.uplink
         {
             let strays = uplink.discard();
@@ -296,6 +297,7 @@ impl Worker {
         };
         if done {
             self.shared.drained.store(drain.packets, Relaxed);
+            self.shared.keeps_uplink.store(true, Release);
             self.shared.gate.end(tenure.term);
         }
         done

@@ -47,7 +47,7 @@ pub struct Failure {
     pub reason: String,
     /// Traffic was disturbed, or the switch is in a worse state than before.
     pub traffic_affected: bool,
-    /// Packets that the NIC had already delivered to the standby: they are lost.
+    /// Packets that the NIC had already delivered to the standby: so many are lost at most.
     pub discarded: u64,
 }
 
