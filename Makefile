@@ -40,8 +40,9 @@ bench: bench-promote bench-failover bench-restart
 bench-failover: build
 	@target/release/bench-failover $(ARGS)
 
-bench-restart: build
-	@target/release/bench-restart $(ARGS)
+# On this host, and on one VF in a machine of QEMU.
+bench-restart: build qemu
+	@target/release/bench-restart --rig $(ARGS)
 
 bench-promote: build
 	@target/release/bench-promote $(ARGS)

@@ -22,6 +22,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_pktmbuf_(pool_create|alloc|alloc_bulk|free|free_bulk)",
     "rte_mempool_(free|avail_count|in_use_count)",
     "rte_malloc_heap_(create|get_socket|memory_add)",
+    "rte_vfio_container_dma_map",
     // ports
     "rte_eth_iterator_(init|next|cleanup)",
     "rte_eth_find_next",
@@ -54,6 +55,7 @@ const CONSTANTS: &[&str] = &[
     "RTE_MBUF_DEFAULT_(BUF_SIZE|DATAROOM)",
     "RTE_MEMPOOL_CACHE_MAX_SIZE",
     "RTE_PKTMBUF_HEADROOM",
+    "RTE_VFIO_DEFAULT_CONTAINER_FD",
     "LCORE_ID_ANY",
     "SOCKET_ID_ANY",
 ];

@@ -20,6 +20,7 @@
 #include <rte_memory.h>
 #include <rte_mempool.h>
 #include <rte_version.h>
+#include <rte_vfio.h>
 
 /* Where the fields of struct rte_mbuf are, however they are nested in unions and groups. */
 enum dpdk_sys_mbuf_offset {

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use vswsup_tests::bench_restart::{Name, Report};
 use vswsup_tests::guest_vm::Artifacts;
 use vswsup_tests::nic_machine::{NicMachine, PF};
 use vswsup_tests::terminal::Interrupt;
@@ -60,6 +61,29 @@ fn promotes_kills_and_deafness_on_virtual_functions() {
 #[test]
 fn promotes_kills_and_deafness_on_virtio_devices_behind_a_bridge() {
     everything("bridge-fdb");
+}
+
+/// Cold, fast and warm, once each: no times are judged.
+#[test]
+fn one_virtual_function_for_both_instances() {
+    let _turn = one_at_a_time();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench-restart"));
+    command.args(["--vf", "--runs", "1", "--memory", "128"]);
+    command.args(["--output", "/run/share/restart.json"]);
+    let mut machine = boot();
+    run(&mut machine, &command, CASE_LIMIT);
+    let result = std::fs::read(machine.share().join("restart.json")).expect("a result");
+    let result: Report = serde_json::from_slice(&result).expect("a report");
+    let names: Vec<_> = result.cases.iter().map(|case| case.name).collect();
+    assert_eq!(names, [Name::Cold, Name::Fast, Name::Warm]);
+    for case in result.cases {
+        assert_eq!((case.runs, case.disconnects), (1, 0), "{case:?}");
+        assert_eq!(
+            (case.counts.doubled, case.counts.reordered),
+            (0, 0),
+            "{case:?}"
+        );
+    }
 }
 
 /// The test programs of `steering` of which some tests want another kernel than the host's.

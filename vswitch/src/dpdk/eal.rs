@@ -81,6 +81,12 @@ impl Eal {
         self.0.files.get().map_or(near, |files| files.socket)
     }
 
+    /// Lets a PCI device that has been opened see the memory files, if there are any.
+    pub(super) fn show_files_to_device(&self) -> Result<(), DpdkError> {
+        let files = self.0.files.get();
+        files.map_or(Ok(()), |files| files.show_to_device(self))
+    }
+
     /// Gets more out of the memory files; false when there is no more.
     pub(super) fn more_memory(&self) -> Result<bool, DpdkError> {
         let files = self.0.files.get();

@@ -13,7 +13,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::ffi::{CStr, c_void};
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const HEAP: &CStr = c"files";
 /// statfs(2).
@@ -37,6 +37,16 @@ pub(super) struct FileHeap {
     pub(super) socket: i32,
     /// What was not given yet, the first last.
     rest: Mutex<Vec<Span>>,
+    given: Mutex<Given>,
+}
+
+/// What the heap was given.
+#[derive(Debug, Default)]
+struct Given {
+    /// Devices do not see it yet.
+    unseen: Vec<Span>,
+    /// There is a device that vfio has opened.
+    has_device: bool,
 }
 
 /// Hugepages that are mapped and stay mapped.
@@ -88,6 +98,7 @@ impl FileHeap {
         let heap = Self {
             socket,
             rest: Mutex::new(mapped.0),
+            given: Mutex::default(),
         };
         heap.grow(eal)?;
         Ok(heap)
@@ -105,7 +116,37 @@ impl FileHeap {
         let (slice, left) = span.split(SLICE);
         rest.extend(left);
         slice.give(eal)?;
+        let mut given = self.given();
+        given.unseen.push(slice);
+        given.show(eal)?;
         Ok(true)
+    }
+
+    /// A PCI device has been opened, and is to see the memory. DPDK remembers that for those that are
+    /// opened later.
+    ///
+    /// # Errors
+    /// What DPDK says.
+    pub(super) fn show_to_device(&self, eal: &Eal) -> Result<(), DpdkError> {
+        let mut given = self.given();
+        given.has_device = true;
+        given.show(eal)
+    }
+
+    fn given(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Given {
+    fn show(&mut self, eal: &Eal) -> Result<(), DpdkError> {
+        while self.has_device
+            && let Some(slice) = self.unseen.last()
+        {
+            slice.show(eal)?;
+            self.unseen.pop();
+        }
+        Ok(())
     }
 }
 
@@ -120,6 +161,21 @@ impl Span {
             len: self.len - at,
         };
         (first, Some(second))
+    }
+
+    /// Has the IOMMU map it: with DPDK 22.11.11 a heap like this was seen not to be. A device that is not
+    /// vfio's needs no IOMMU (`ENODEV`).
+    fn show(self, eal: &Eal) -> Result<(), DpdkError> {
+        let (container, at) = (dpdk_sys::RTE_VFIO_DEFAULT_CONTAINER_FD, self.at as u64);
+        eal.call("rte_vfio_container_dma_map", "files", || {
+            // SAFETY: the memory stays mapped for good, and holds nothing but packets and queues.
+            let rc =
+                unsafe { dpdk_sys::rte_vfio_container_dma_map(container, at, at, self.len as u64) };
+            match negative_errno(rc) {
+                rc if rc == -libc::ENODEV => 0,
+                rc => rc,
+            }
+        })
     }
 
     /// Devices see the memory where the process does (`--iova-mode=va`).
@@ -143,7 +199,7 @@ impl Span {
     }
 }
 
-/// The memory functions return -1 and leave the reason in `rte_errno`.
+/// Memory functions return -1 and leave the reason in `rte_errno`.
 fn negative_errno(rc: i32) -> i32 {
     if rc < 0 {
         // SAFETY: reads this thread's rte_errno.

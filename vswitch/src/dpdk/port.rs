@@ -29,13 +29,22 @@ impl Port {
             None => probe(eal, devargs, &name)?,
         };
         claim(eal, id, &name)?;
-        Ok(Self {
+        let port = Self {
             id,
             name,
             started: false,
             _pool: pool.clone(),
             eal: eal.clone(),
-        })
+        };
+        if port.is_pci() {
+            eal.show_files_to_device()?;
+        }
+        Ok(port)
+    }
+
+    /// A PCI address has colons, and no name of a virtual device does.
+    fn is_pci(&self) -> bool {
+        self.name.contains(':')
     }
 
     /// What the driver says of the device.
