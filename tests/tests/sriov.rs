@@ -99,7 +99,7 @@ const STEERING: [&str; 5] = [
 fn steering_that_needs_another_kernel_than_the_hosts() {
     let _turn = one_at_a_time();
     Artifacts::add_netdevsim().unwrap_or_else(|error| panic!("{error}"));
-    let programs = steering_tests();
+    let programs = test_programs(&STEERING);
     let mut machine = boot();
     let pf = make_virtual_functions(&mut machine);
     for program in programs {
@@ -124,13 +124,26 @@ fn make_virtual_functions(machine: &mut NicMachine) -> String {
     run(machine, &shell(&text), SHORT).trim().to_owned()
 }
 
-/// The test programs, built as this one is.
-fn steering_tests() -> Vec<PathBuf> {
+/// What a person meets who has something wrong with the NIC.
+#[test]
+fn errors_about_uplinks() {
+    let _turn = one_at_a_time();
+    let programs = test_programs(&["uplink_errors"]);
+    let mut machine = boot();
+    for program in programs {
+        let mut command = Command::new(program);
+        command.args(["--include-ignored", "--test-threads=1"]);
+        run(&mut machine, &command, CASE_LIMIT);
+    }
+}
+
+/// Test programs, built as this one is.
+fn test_programs(names: &[&str]) -> Vec<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // As `make build` builds it, so that nothing it needs is built twice.
     cargo.args(["test", "--locked", "--no-run", "--workspace"]);
     cargo.args(["--message-format", "json"]);
-    for name in STEERING {
+    for name in names {
         cargo.args(["--test", name]);
     }
     if cfg!(not(debug_assertions)) {
@@ -141,14 +154,14 @@ fn steering_tests() -> Vec<PathBuf> {
     let said = String::from_utf8_lossy(&output.stdout);
     let messages = said.lines().map(serde_json::from_str::<serde_json::Value>);
     let messages: Vec<_> = messages.map_while(Result::ok).collect();
-    let program = |name| {
+    let program = |name: &&str| {
         let mut of_name = messages
             .iter()
-            .filter(|message| message["target"]["name"] == name);
+            .filter(|message| message["target"]["name"] == **name);
         let program = of_name.find_map(|message| message["executable"].as_str());
         PathBuf::from(program.unwrap_or_else(|| panic!("{cargo:?} names no {name}: {said}")))
     };
-    STEERING.map(program).into()
+    names.iter().map(program).collect()
 }
 
 #[test]
