@@ -226,7 +226,7 @@ fn nic_the_wrong_driver_and_none() {
 
 fn real_nic() -> RealNic {
     RealNic {
-        steering: "backend = \"none\"\n".to_owned(),
+        steering: Some("backend = \"none\"\n".to_owned()),
         ..virtual_functions().unwrap()
     }
 }

@@ -131,13 +131,19 @@ impl Wanted {
         }
     }
 
+    /// Its link at the PF leads to no device.
     fn was_removed_alone(&self, sysfs: &Sysfs, instance: InstanceId) -> bool {
         let pf = self.find_pf(sysfs).ok().flatten();
         let own = self.functions.get(instance as usize);
-        pf.is_some_and(|pf| match own.or(self.functions.first()) {
-            Some(WantedFunction::Vf(number)) => pf.vf(*number).is_some(),
-            Some(WantedFunction::At(address)) => pf.links().contains(address),
-            None => false,
+        pf.is_some_and(|pf| {
+            let linked = match own.or(self.functions.first()) {
+                Some(WantedFunction::Vf(number)) => pf.vf(*number),
+                Some(WantedFunction::At(address)) => Some(address.clone()),
+                None => None,
+            };
+            let is_dangling =
+                |it: PciAddress| pf.links().contains(&it) && !pf.vf_addresses().contains(&it);
+            linked.is_some_and(is_dangling)
         })
     }
 
