@@ -78,7 +78,7 @@ impl World {
                 let has_it = other
                     .devices
                     .get(&port)
-                    .is_some_and(|device| device.revision == revision);
+                    .is_some_and(|device| device.revision >= revision);
                 let took_over = self.owner == Some(id.other());
                 let armed = self.state.instance(id.other()).life.is_armed();
                 assert!(

@@ -3,7 +3,7 @@
 use super::instance::Lanes;
 use super::{Device, Fault, Link, World, port};
 use vhost_transfer::{InstanceId, PortId};
-use vswsup::policy::{Event, Timer, Word};
+use vswsup::policy::{Event, Order, Timer, Word};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,15 @@ impl World {
         mine && !self.unread.contains(&port) && !model.unstored.contains(&port)
     }
 
+    /// A person who puts a port back is slower than the instances that are told to remove it.
+    fn is_being_removed(&self, port: PortId) -> bool {
+        let mut models = self.models.iter().filter(|model| model.runs);
+        models.any(|model| {
+            let mut orders = model.inbox.iter();
+            orders.any(|(order, _)| *order == Order::RemovePort(port)) || !model.outbox.is_empty()
+        })
+    }
+
     fn lanes_can_go(&self, id: InstanceId) -> bool {
         match self.look(id).lanes {
             Lanes::Idle => false,
@@ -151,6 +160,7 @@ impl World {
         moves.extend(
             self.quarantined
                 .iter()
+                .filter(|&&port| !self.is_being_removed(port))
                 .map(|port| Move::PutBack(port.get())),
         );
         moves.push(match self.ports.last() {
