@@ -86,7 +86,8 @@ impl State {
         self.instance_mut(id).keeps(devices);
     }
 
-    /// Who owns the lanes is not told: it knows, or has a newer device behind this port by now.
+    /// Who owns the lanes is not told: it knows, or has a newer device behind this port by now. Who takes
+    /// them before it hears this says what it serves.
     fn forget_device(&mut self, port: PortId) {
         self.updates.remove(&port);
         if self.vault.remove(&port).is_none() {

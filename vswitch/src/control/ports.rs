@@ -20,7 +20,7 @@ impl Instance {
             ToInstance::AddPort(port) => self.add_port(port, fds),
             ToInstance::RemovePort(port) => self.remove_port(port.port),
             ToInstance::Device(update) => self.mirror(update, fds),
-            ToInstance::DeviceGone(_) if self.stance.owns() => {}
+            ToInstance::DeviceGone(port) if self.stance.owns() => self.store_again(port.port),
             ToInstance::DeviceGone(port) => self.drop_device(port.port),
             ToInstance::Stored(stored) => self.stored(stored),
             ToInstance::StandBy => self.stand_by(),
@@ -111,6 +111,12 @@ impl Instance {
 
     fn drop_device(&mut self, id: PortId) {
         self.at_port(id, |port, host| port.drop_device(host));
+    }
+
+    /// The supervisor took a device for lost with its owner, and this instance had it and has taken the
+    /// lanes: its next death must find the device in the vault.
+    fn store_again(&mut self, id: PortId) {
+        self.at_port(id, |port, host| port.store_again(host));
     }
 
     fn stored(&mut self, stored: Revision) {

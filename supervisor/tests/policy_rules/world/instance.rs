@@ -134,7 +134,8 @@ impl World {
                 model.devices.remove(&port);
                 model.unstored.remove(&port);
             }
-            Order::Device(_) | Order::DeviceGone(_) if model.owns() => {}
+            Order::Device(_) if model.owns() => {}
+            Order::DeviceGone(port) if model.owns() => model.store_again(port),
             Order::Device(port) => model.map(port, device),
             Order::DeviceGone(port) => {
                 model.devices.remove(&port);
@@ -224,6 +225,15 @@ impl Model {
             } else {
                 self.say(word);
             }
+        }
+    }
+
+    /// It serves what the supervisor took for lost.
+    fn store_again(&mut self, port: PortId) {
+        if let Some(device) = self.devices.get(&port) {
+            let revision = device.revision;
+            let word = Word::Device { port, revision };
+            self.outbox.push_back((word, device.connection));
         }
     }
 
