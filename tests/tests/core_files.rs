@@ -10,9 +10,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use support::record::{entry, of_kind, pid_of, told, wait_for, wait_until};
-use support::{PATIENCE, assert_survives_deaths, sending, steady};
+use support::{PATIENCE, assert_survives_deaths, one_way, wait_until_all_go_on};
 use vswsup_tests::cores::Cores;
-use vswsup_tests::emulator::Plan;
 use vswsup_tests::rig::{Programs, Rig, RigConfig};
 
 /// elf(5): `e_type` of a core.
@@ -28,11 +27,7 @@ fn a_core_is_written_named_and_not_waited_for() {
         ..RigConfig::guests(2)
     })
     .unwrap();
-    let plan = Plan::new()
-        .guest("vm1", rig.guest(1))
-        .guest("vm2", rig.guest(2))
-        .flow(steady("there", "vm1", "vm2"));
-    let running = sending(plan);
+    let running = one_way(&rig);
     let status = told(&rig, &["status"]);
     let [active, standby] = ["active", "standby"].map(|state| pid_of(&status, state));
     let core = cores.file_of(active);
@@ -50,9 +45,7 @@ fn a_core_is_written_named_and_not_waited_for() {
         of(standby).is_some_and(|one| status.active == Some(one.instance))
     });
     let when_taken_over = size(&core);
-    let received = || running.flows()[0].counters.received.get();
-    let before = received();
-    wait_until(&rig, "traffic", || received() > before + 1000);
+    wait_until_all_go_on(&rig, &running);
 
     let failover = wait_for(&rig, "the end of the dump", || {
         let failovers = of_kind(&told(&rig, &["history"]), "failover");

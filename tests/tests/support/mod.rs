@@ -16,6 +16,8 @@ use vswsup_tests::rig::{Rig, RigConfig};
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Frames of a flow that goes on.
+const MANY: u64 = 1000;
 /// Runs that may be void because the instrument itself did not run for too long.
 const VOID_RUNS: usize = 8;
 
@@ -42,6 +44,15 @@ pub(crate) fn sending(plan: Plan) -> Running {
     running.wait_for_links(PATIENCE).unwrap();
     running.start_flows(PATIENCE).unwrap();
     running
+}
+
+/// A guest that sends to another one.
+pub(crate) fn one_way(rig: &Rig) -> Running {
+    let plan = Plan::new()
+        .guest("vm1", rig.guest(1))
+        .guest("vm2", rig.guest(2))
+        .flow(steady("there", "vm1", "vm2"));
+    sending(plan)
 }
 
 /// Two guests that send to each other.
@@ -104,12 +115,23 @@ pub(crate) fn in_hand(deaths: u64) -> u64 {
 
 /// Every flow receives something more.
 pub(crate) fn wait_until_all_receive(rig: &Rig, running: &Running) {
+    wait_until_all_receive_more_than(rig, running, 0);
+}
+
+/// Every flow receives so many more that it goes on for certain.
+pub(crate) fn wait_until_all_go_on(rig: &Rig, running: &Running) {
+    wait_until_all_receive_more_than(rig, running, MANY);
+}
+
+fn wait_until_all_receive_more_than(rig: &Rig, running: &Running, frames: u64) {
     let received = || {
         let flows = running.flows().iter();
         flows.map(|flow| flow.counters.received.get())
     };
     let before: Vec<_> = received().collect();
     wait_until(rig, "all flows go on", || {
-        received().zip(&before).all(|(now, before)| now > *before)
+        received()
+            .zip(&before)
+            .all(|(now, before)| now > before + frames)
     });
 }
