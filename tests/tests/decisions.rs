@@ -6,8 +6,8 @@ use nix::sys::signal::{Signal, kill};
 use std::thread;
 use std::time::Duration;
 use support::record::{command, entry, of_kind, pid_of, told, wait_until};
-use support::{PATIENCE, rig_with_faults, sending, steady};
-use vswsup_tests::emulator::{GuestSpec, Plan, Running, Socket};
+use support::{PATIENCE, one_way, rig_with_faults, wait_until_all_go_on};
+use vswsup_tests::emulator::{GuestSpec, Running, Socket};
 use vswsup_tests::rig::Rig;
 
 /// Supervisors killed while they pin.
@@ -20,7 +20,7 @@ const LATE: &str = "late";
 #[test]
 fn a_pin_outlives_the_supervisor() {
     let mut rig = rig_with_faults(2);
-    let running = traffic(&rig);
+    let running = one_way(&rig);
     command(&rig, &["pin"]);
     kill_and_start_again(&mut rig);
     let status = told(&rig, &["status"]);
@@ -42,7 +42,7 @@ fn a_pin_outlives_the_supervisor() {
     kill_and_start_again(&mut rig);
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     assert_eq!(told(&rig, &["status"])["pinned"], false);
-    goes_on(&rig, &running);
+    wait_until_all_go_on(&rig, &running);
     for flow in running.stop().unwrap().flows {
         assert_eq!((flow.disconnects, flow.corrupted), (0, 0), "{flow}");
     }
@@ -78,7 +78,7 @@ fn a_pin_that_was_confirmed_is_kept_whenever_the_supervisor_dies() {
 #[test]
 fn an_orderly_stop_ends_a_pin_and_a_quarantine() {
     let mut rig = rig_with_faults(2);
-    let running = traffic(&rig);
+    let running = one_way(&rig);
     quarantine(&rig, "vm1");
     rig.set_faults("").unwrap();
     command(&rig, &["pin"]);
@@ -86,20 +86,20 @@ fn an_orderly_stop_ends_a_pin_and_a_quarantine() {
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     let status = rig.supervisor().command(&["status"]).unwrap();
     assert!(status.status.success(), "{status:?}");
-    goes_on(&rig, &running);
+    wait_until_all_go_on(&rig, &running);
 }
 
 #[test]
 fn a_quarantine_outlives_the_supervisor() {
     let mut rig = rig_with_faults(2);
-    let running = traffic(&rig);
+    let running = one_way(&rig);
     outlives(&mut rig, &running, "vm1");
 }
 
 #[test]
 fn a_quarantine_of_a_port_of_the_run_time_outlives_the_supervisor() {
     let mut rig = rig_with_faults(2);
-    let mut running = traffic(&rig);
+    let mut running = one_way(&rig);
     let socket = rig.dir().join("late.sock");
     let path = socket.to_str().unwrap();
     command(&rig, &["port", "add", LATE, "--socket", path]);
@@ -144,20 +144,6 @@ fn quarantine(rig: &Rig, port: &str) {
     wait_until(rig, "the quarantine", || {
         !of_kind(&told(rig, &["events"]), "quarantined").is_empty()
     });
-}
-
-fn traffic(rig: &Rig) -> Running {
-    let plan = Plan::new()
-        .guest("vm1", rig.guest(1))
-        .guest("vm2", rig.guest(2))
-        .flow(steady("there", "vm1", "vm2"));
-    sending(plan)
-}
-
-fn goes_on(rig: &Rig, running: &Running) {
-    let received = || running.flows()[0].counters.received.get();
-    let before = received();
-    wait_until(rig, "traffic", || received() > before + 1000);
 }
 
 fn kill_and_start_again(rig: &mut Rig) {

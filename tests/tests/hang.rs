@@ -9,8 +9,8 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
-use support::record::{ended_failover, events_of, pid_of, wait_for, wait_until};
-use support::{PATIENCE, both_ways, rig_with_faults};
+use support::record::{ended_failover, events_of, pid_of, wait_for};
+use support::{PATIENCE, both_ways, rig_with_faults, wait_until_all_go_on};
 use vswitch::switch::BURST;
 use vswsup_tests::rig::Rig;
 
@@ -110,9 +110,7 @@ fn hang_under_traffic(hang: impl Fn(&Rig, Pid)) -> String {
     let failover = wait_for(&rig, "failover", || ended_failover(&rig));
     let status = rig.supervisor().status().unwrap();
     assert_eq!(pid_of(&status, "active"), standby);
-    let received = || running.flows()[0].counters.received.get();
-    let before = received();
-    wait_until(&rig, "traffic", || received() > before + 1000);
+    wait_until_all_go_on(&rig, &running);
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     let status = rig.supervisor().status().unwrap();
     assert_eq!(

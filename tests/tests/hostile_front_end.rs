@@ -3,6 +3,7 @@
 mod support;
 
 use std::os::fd::AsFd;
+use support::record::{command, wait_until};
 use support::{PATIENCE, assert_without_a_trace, measured, steady, three_flows};
 use vswsup_tests::emulator::Report;
 use vswsup_tests::emulator::front_end::{FrontEnd, Request, wire};
@@ -67,27 +68,15 @@ fn attack() -> Report {
         drop(front_end);
         wait_until_gone(&rig);
     }
-    assert!(
-        rig.supervisor()
-            .command(&["promote"])
-            .unwrap()
-            .status
-            .success()
-    );
+    command(&rig, &["promote"]);
     running.stop().unwrap()
 }
 
 /// The port is free for the next one.
 fn wait_until_gone(rig: &Rig) {
-    let until = std::time::Instant::now() + PATIENCE;
-    while rig.supervisor().status().unwrap()["devices"] != 2 {
-        assert!(
-            std::time::Instant::now() < until,
-            "{}",
-            rig.supervisor().log()
-        );
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until(rig, "the device is gone", || {
+        rig.supervisor().status().unwrap()["devices"] == 2
+    });
 }
 
 fn with_payload(request: Request, payload: &[u8]) -> Vec<u8> {

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::time::{Duration, Instant};
+use support::record::{command, wait_for_successor, wait_until};
 use support::{PATIENCE, assert_without_a_trace, measured, steady, three_flows};
 use vswsup_tests::rig::{Hugepages, Memory, Rig, RigConfig};
 
@@ -33,8 +33,7 @@ fn no_hugepage_is_taken_that_is_not_in_a_file() {
         assert_memory_is_own(&rig);
         let running = three_flows(&rig, steady);
         for _ in 0..3 {
-            let outcome = rig.supervisor().command(&["promote"]).unwrap();
-            assert!(outcome.status.success(), "{outcome:?}");
+            command(&rig, &["promote"]);
             rig.supervisor().wait_for_spare(PATIENCE).unwrap();
         }
         let report = running.stop().unwrap();
@@ -90,11 +89,9 @@ fn a_host_without_the_pages_is_told_before_anything_starts() {
         ..config()
     };
     let rig = Rig::start_without_waiting(&config).unwrap();
-    let until = Instant::now() + PATIENCE;
-    while !rig.supervisor().log().contains("memory.files") {
-        assert!(Instant::now() < until, "{}", rig.supervisor().log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(&rig, "word of the files", || {
+        rig.supervisor().log().contains("memory.files")
+    });
     let log = rig.supervisor().log();
     assert!(
         log.contains("hugepages of 2048 KiB are to be populated"),
@@ -156,15 +153,7 @@ fn replace_both(rig: &Rig) {
             nix::sys::signal::Signal::SIGKILL,
         )
         .unwrap();
-        let until = Instant::now() + PATIENCE;
-        while rig
-            .operator()
-            .serving_process()
-            .is_none_or(|pid| pid == victim)
-        {
-            assert!(Instant::now() < until, "{}", rig.supervisor().log());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_for_successor(rig, victim);
         rig.supervisor().wait_for_spare(PATIENCE).unwrap();
     }
 }

@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::record::{command, wait_until};
 use support::{PATIENCE, assert_without_a_trace, measured, steady};
 use vswsup_tests::emulator::{Instrument, Plan, Report, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
@@ -82,20 +83,13 @@ fn promote_before(rig: &Rig, running: &Running) {
 }
 
 fn promote(rig: &Rig) {
-    let outcome = rig.supervisor().command(&["promote"]).unwrap();
-    assert!(
-        outcome.status.success(),
-        "{outcome:?}\n{}",
-        rig.supervisor().log()
-    );
+    command(rig, &["promote"]);
 }
 
 fn wait_until_closed(rig: &Rig, running: &Running) {
-    let until = Instant::now() + PATIENCE;
-    while running.link("vm3").unwrap().is_up() {
-        assert!(Instant::now() < until, "{}", rig.supervisor().log());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(rig, "a closed connection", || {
+        !running.link("vm3").unwrap().is_up()
+    });
     assert_eq!(rig.supervisor().status().unwrap()["devices"], 3);
 }
 

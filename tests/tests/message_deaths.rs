@@ -6,7 +6,7 @@
 mod support;
 
 use support::PATIENCE;
-use support::deaths::{self, STEPS, WAYS, wait_until};
+use support::deaths::{self, STEPS, WAYS, is_done_in_time};
 use vswitch::port::Step;
 use vswsup_tests::emulator::front_end::{Request, protocol_feature};
 use vswsup_tests::emulator::{FlowSpec, GuestSpec, Instrument, Plan, Running};
@@ -190,7 +190,7 @@ fn live_through(rig: &Rig, case: Case) {
         }
     }
     assert_eq!(rig.faults().unwrap(), "", "{case:?} never came to pass");
-    let moved = wait_until(|| {
+    let moved = is_done_in_time(|| {
         supervisor
             .status()
             .is_ok_and(|status| status["active"] != active)
@@ -222,7 +222,7 @@ fn start(rig: &Rig, case: Case) -> Running {
     up.unwrap_or_else(|error| panic!("{case:?}: {error}\n{}", log()));
     let flowing = running.start_flows(PATIENCE);
     flowing.unwrap_or_else(|error| panic!("{case:?}: {error}\n{}", log()));
-    let arrived = wait_until(|| {
+    let arrived = is_done_in_time(|| {
         running
             .flows()
             .iter()

@@ -9,7 +9,7 @@ mod support;
 use serde_json::json;
 use std::time::Duration;
 use support::PATIENCE;
-use support::deaths::{self, Death, Moment, wait_until};
+use support::deaths::{self, Death, Moment, is_done_in_time};
 use vswsup_tests::guest_vm::{GuestVm, GuestVmConfig, GuestlessQemu, SocketMode};
 use vswsup_tests::rig::{Rig, RigConfig};
 
@@ -135,7 +135,7 @@ fn change(vm: &GuestVm, rig: &Rig) {
         .and_then(|_| vm.run(REMAP))
         .and_then(|_| vm.run(REBIND));
     changed.unwrap_or_else(|error| panic!("{error}\n{}", log()));
-    let connected = wait_until(|| {
+    let connected = is_done_in_time(|| {
         let ping = vm.outcome(PING, PATIENCE);
         ping.is_ok_and(|ping| ping.status == 0)
     });

@@ -6,8 +6,8 @@ mod support;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::time::{Duration, Instant};
 use support::PATIENCE;
+use support::record::{wait_for, wait_until};
 use vswsup_tests::rig::{Rig, RigConfig};
 
 /// Of who wakes and is waited for, ns.
@@ -32,7 +32,9 @@ fn lanes_control_threads_and_the_supervisor_have_short_slices() {
         };
         let slice = |name| slice(thread(instance.pid.unwrap(), name).unwrap());
         assert_eq!(slice("vswitch").as_deref(), Some(SHORTEST));
-        wait_for(&rig, || slice("lane0").filter(|slice| slice == of_lane));
+        wait_for(&rig, "the lane's slice", || {
+            slice("lane0").filter(|slice| slice == of_lane)
+        });
     }
 }
 
@@ -77,20 +79,11 @@ fn slice(thread: i32) -> Option<String> {
 
 /// It is nice before it is reaped, and is reaped then.
 fn assert_dies_nicely(process: i32, rig: &Rig) {
-    wait_for(rig, || nice(process).filter(|nice| nice == NICE));
-    wait_for(rig, || nice(process).is_none().then_some(()));
+    wait_for(rig, "it is nice", || {
+        nice(process).filter(|nice| nice == NICE)
+    });
+    wait_until(rig, "it is reaped", || nice(process).is_none());
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
-}
-
-fn wait_for<T>(rig: &Rig, look: impl Fn() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < until, "{}", rig.supervisor().log());
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Of its first thread, proc_pid_stat(5); `None` when it is reaped.

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use support::record::command;
 use support::{PATIENCE, assert_without_a_trace, measured, steady, three_flows};
 use vswsup_tests::emulator::{GuestSpec, Report, Socket};
 use vswsup_tests::rig::{Rig, RigConfig};
@@ -27,20 +28,16 @@ fn add_and_remove() -> Report {
     let socket = rig.dir().join("late.sock");
     let path = socket.to_str().unwrap();
     for round in 0..ROUNDS {
-        let done = |arguments: &[&str]| {
-            let outcome = supervisor.command(arguments).unwrap();
-            assert!(outcome.status.success(), "{arguments:?}: {outcome:?}");
-        };
-        done(&["port", "add", "late", "--socket", path]);
+        command(&rig, &["port", "add", "late", "--socket", path]);
         let name = format!("late {round}");
         running
             .add_guest(&name, &GuestSpec::idle(Socket::Client(socket.clone())))
             .unwrap();
         running.wait_for_links(PATIENCE).unwrap();
         supervisor.wait_for_spare(PATIENCE).unwrap();
-        done(&["promote"]);
+        command(&rig, &["promote"]);
         running.remove(&name).unwrap();
-        done(&["port", "del", "late"]);
+        command(&rig, &["port", "del", "late"]);
         assert!(!socket.exists(), "its socket is gone");
         supervisor.wait_for_spare(PATIENCE).unwrap();
     }
@@ -62,10 +59,10 @@ fn reload_applies_what_was_added_to_the_file_and_removed_from_it() {
         .open(supervisor.config())
         .unwrap();
     write!(file, "\n[[port]]\nname = \"new\"\nsocket = {socket:?}\n").unwrap();
-    assert!(supervisor.command(&["reload"]).unwrap().status.success());
+    command(&rig, &["reload"]);
     assert!(socket.exists());
     std::fs::write(supervisor.config(), before).unwrap();
-    assert!(supervisor.command(&["reload"]).unwrap().status.success());
+    command(&rig, &["reload"]);
     assert!(!socket.exists());
 }
 
@@ -73,15 +70,7 @@ fn reload_applies_what_was_added_to_the_file_and_removed_from_it() {
 fn a_promote_with_reconnect_brings_every_guest_back() {
     let rig = Rig::start(&RigConfig::guests(2)).unwrap();
     let running = three_flows(&rig, steady);
-    let outcome = rig
-        .supervisor()
-        .command(&["promote", "--reconnect"])
-        .unwrap();
-    assert!(
-        outcome.status.success(),
-        "{outcome:?}\n{}",
-        rig.supervisor().log()
-    );
+    command(&rig, &["promote", "--reconnect"]);
     running.wait_for_links(PATIENCE).unwrap();
     let before: Vec<_> = running
         .flows()

@@ -3,6 +3,7 @@
 mod support;
 
 use std::time::Duration;
+use support::record::command;
 use support::{PATIENCE, assert_without_a_trace, measured, steady, three_flows};
 use vswsup_tests::emulator::{FlowSpec, Report};
 use vswsup_tests::rig::{Rig, RigConfig};
@@ -37,14 +38,8 @@ fn promotes_without_a_trace(promotes: usize, flow: impl Fn(&str, &str, &str) -> 
 fn run(promotes: usize, flow: &impl Fn(&str, &str, &str) -> FlowSpec) -> Report {
     let rig = Rig::start(&RigConfig::guests(2)).unwrap();
     let running = three_flows(&rig, flow);
-    for promote in 1..=promotes {
-        let outcome = rig.supervisor().command(&["promote", "--json"]).unwrap();
-        assert!(
-            outcome.status.success(),
-            "promote {promote}: {}\n{}",
-            outcome.stderr,
-            rig.supervisor().log()
-        );
+    for _ in 0..promotes {
+        command(&rig, &["promote"]);
         rig.supervisor().wait_for_spare(PATIENCE).unwrap();
         std::thread::sleep(PAUSE);
     }

@@ -7,7 +7,7 @@ mod support;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
-use support::record::{entry, events_of, of_kind, pid_of, told, wait_for, wait_until};
+use support::record::{entry, events_of, of_kind, pid_of, refused, told, wait_for, wait_until};
 use support::{measured, steady, three_flows, wait_until_all_receive};
 use vswsup_tests::emulator::Report;
 use vswsup_tests::rig::{Rig, RigConfig, SoftwareNic};
@@ -109,12 +109,7 @@ fn the_active_one_is_deaf() -> Report {
         a["state"] == "standby" && a["uplink"]["health"] == "deaf" && a["pid"] != old.as_raw()
     });
     assert_eq!(told(&rig, &["status"])["spare"], false);
-    let refused = rig.supervisor().command(&["promote"]).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(
-        refused.stderr.contains("the uplink of a is deaf"),
-        "{refused:?}"
-    );
+    refused(&rig, &["promote"], "the uplink of a is deaf");
     give_back(SoftwareNic::PORTS[0]);
     wait_until(&rig, "a spare", || told(&rig, &["status"])["spare"] == true);
     let status = told(&rig, &["status"]);

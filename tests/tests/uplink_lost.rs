@@ -5,7 +5,7 @@
 mod support;
 
 use std::process::Command;
-use support::record::{command, entry, told, wait_for, wait_until};
+use support::record::{command, entry, refused, told, wait_for, wait_until};
 use support::{assert_without_a_trace, measured, steady, three_flows};
 use vswsup_tests::emulator::{Report, Running};
 use vswsup_tests::rig::{Rig, RigConfig};
@@ -40,29 +40,23 @@ fn lose_the_device() -> Report {
     assert_eq!(escape["outcome"], "done", "{escape}");
     let cause = escape["cause"].as_str().unwrap();
     assert!(cause.contains("no network device `vf0`"), "{cause}");
-    goes_on(&running);
+    goes_on(&rig, &running);
     wait_until(&rig, "a ends and is held", || {
         let status = told(&rig, &["status"]);
         let a = entry(&status["instances"], "instance", "a").unwrap();
         a["state"] == "down" && a["uplink"]["health"] == "gone"
     });
-    let refused = rig.supervisor().command(&["promote"]).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    refused(&rig, &["promote"], "");
     command(&rig, &["events"]);
     running.stop().unwrap()
 }
 
 /// Packets by the uplink arrive again, both ways.
-fn goes_on(running: &Running) {
+fn goes_on(rig: &Rig, running: &Running) {
     let received = || BY_THE_UPLINK.map(|name| running.report().flow(name).unwrap().received);
     let before = received();
-    let until = std::time::Instant::now() + support::PATIENCE;
-    while received()
-        .iter()
-        .zip(before)
-        .any(|(now, before)| now - before < ENOUGH)
-    {
-        assert!(std::time::Instant::now() < until, "nothing arrives");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    wait_until(rig, "packets by the uplink", || {
+        let mut both = received().into_iter().zip(before);
+        both.all(|(now, before)| now - before >= ENOUGH)
+    });
 }

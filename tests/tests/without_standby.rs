@@ -4,12 +4,13 @@
 mod support;
 
 use std::path::Path;
-use support::{measured, three_flows, wait, wait_until_all_receive};
+use support::record::{command, wait_for_successor, wait_until};
+use support::{
+    assert_nothing_but_loss, assert_survives_deaths, in_hand, measured, three_flows,
+    wait_until_all_receive,
+};
 use vswsup_tests::emulator::{FlowReport, FlowSpec};
 use vswsup_tests::rig::{OneDevice, Rig, RigConfig};
-
-/// Packets that a dying lane has in hand.
-const BURST: u64 = 32;
 
 fn slow(name: &str, from: &str, to: &str) -> FlowSpec {
     FlowSpec::steady(name, from, to, 1_000, 64)
@@ -26,7 +27,7 @@ fn config(more: &str) -> RigConfig {
 
 fn start(more: &str) -> Rig {
     let rig = Rig::start_without_waiting(&config(more)).unwrap();
-    wait(&rig, "well", || rig.operator().is_well());
+    wait_until(&rig, "well", || rig.operator().is_well());
     rig
 }
 
@@ -36,21 +37,12 @@ fn a_promote_starts_the_other_one_and_keeps_every_connection() {
         let rig = start("");
         let running = three_flows(&rig, slow);
         for to in ["b", "a"] {
-            let outcome = rig.supervisor().command(&["promote", "--json"]).unwrap();
-            assert!(
-                outcome.status.success(),
-                "{outcome:?}\n{}",
-                rig.supervisor().log()
-            );
+            let outcome = command(&rig, &["promote", "--json"]);
             assert_eq!(outcome.json().unwrap()["to"], to);
             assert_one_runs(&rig, to);
             wait_until_all_receive(&rig, &running);
         }
-        let waited = rig
-            .supervisor()
-            .command(&["wait", "--timeout", "5s"])
-            .unwrap();
-        assert!(waited.status.success(), "{waited:?}");
+        let waited = command(&rig, &["wait", "--timeout", "5s"]);
         assert!(
             waited.stdout.starts_with("well, without a standby"),
             "{waited:?}"
@@ -58,13 +50,7 @@ fn a_promote_starts_the_other_one_and_keeps_every_connection() {
         running.stop().unwrap()
     });
     for flow in &report.flows {
-        let none = (
-            flow.doubled,
-            flow.reordered,
-            flow.corrupted,
-            flow.disconnects,
-        );
-        assert_eq!(none, (0, 0, 0, 0), "{flow}");
+        assert_nothing_but_loss(flow);
         if flow.name == "VM to VM" {
             assert_eq!(flow.lost, 0, "{flow}");
         }
@@ -79,11 +65,7 @@ fn a_death_starts_the_same_one_again_and_keeps_every_connection() {
         let victim = rig.operator().serving_process().unwrap();
         let pid = nix::unistd::Pid::from_raw(victim);
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-        wait(&rig, "another process serves", || {
-            rig.operator()
-                .serving_process()
-                .is_some_and(|pid| pid != victim)
-        });
+        wait_for_successor(&rig, victim);
         assert_one_runs(&rig, "a");
         wait_until_all_receive(&rig, &running);
         running.stop().unwrap()
@@ -92,11 +74,9 @@ fn a_death_starts_the_same_one_again_and_keeps_every_connection() {
 }
 
 fn assert_bounded(flow: &FlowReport) {
-    let none = (flow.reordered, flow.corrupted, flow.disconnects);
-    assert_eq!(none, (0, 0, 0), "{flow}");
-    assert!(flow.doubled <= BURST, "{flow}");
+    assert_survives_deaths(flow, 1);
     if flow.name == "VM to VM" {
-        assert!(flow.lost <= BURST, "{flow}");
+        assert!(flow.lost <= in_hand(1), "{flow}");
     }
 }
 
@@ -105,18 +85,13 @@ fn hooks_run_around_every_process_and_blame_tells_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
     let script = format!("echo $VSWSUP_HOOK $VSWSUP_INSTANCE >> {}", told.display());
-    let command = format!("[\"/bin/sh\", \"-c\", {script:?}]");
+    let hook = format!("[\"/bin/sh\", \"-c\", {script:?}]");
     let rig = start(&format!(
-        "[hooks]\npre_start = {command}\npost_stop = {command}\n"
+        "[hooks]\npre_start = {hook}\npost_stop = {hook}\n"
     ));
-    let outcome = rig.supervisor().command(&["promote"]).unwrap();
-    assert!(
-        outcome.status.success(),
-        "{outcome:?}\n{}",
-        rig.supervisor().log()
-    );
+    command(&rig, &["promote"]);
     wait_for_lines(&rig, &told, &["post_stop a", "pre_start a", "pre_start b"]);
-    let blame = rig.supervisor().command(&["blame"]).unwrap();
+    let blame = command(&rig, &["blame"]);
     for part in [
         "start of b",
         "pre-start hook",
@@ -130,15 +105,12 @@ fn hooks_run_around_every_process_and_blame_tells_of_them() {
             blame.stdout
         );
     }
-    wait(&rig, "the hook is blamed", || {
-        let blame = rig.supervisor().command(&["blame"]).unwrap();
+    wait_until(&rig, "the hook is blamed", || {
+        let blame = command(&rig, &["blame"]);
         blame.stdout.contains("post-stop hook")
     });
     let picture = folder.path().join("blame.svg");
-    let drawn = rig
-        .supervisor()
-        .command(&["blame", "--svg", picture.to_str().unwrap()]);
-    assert!(drawn.unwrap().status.success());
+    command(&rig, &["blame", "--svg", picture.to_str().unwrap()]);
     let text = std::fs::read_to_string(picture).unwrap();
     let document = roxmltree::Document::parse(&text).unwrap();
     let bars = document
@@ -172,7 +144,7 @@ fn an_instance_whose_hook_fails_is_not_started_before_it_succeeds() {
         "{outcome:?}"
     );
     std::fs::remove_file(&bad).unwrap();
-    wait(&rig, "well again", || rig.operator().is_well());
+    wait_until(&rig, "well again", || rig.operator().is_well());
     assert_one_runs(&rig, "a");
 }
 
@@ -194,5 +166,5 @@ fn lines(file: &Path) -> Vec<String> {
 }
 
 fn wait_for_lines(rig: &Rig, file: &Path, wanted: &[&str]) {
-    wait(rig, "the hooks have run", || lines(file) == wanted);
+    wait_until(rig, "the hooks have run", || lines(file) == wanted);
 }

@@ -3,7 +3,7 @@
 mod dpdk_support;
 
 use dpdk_support::huge_files::HugeFiles;
-use dpdk_support::{config, huge_pages, netns, receive_all, send_all, started};
+use dpdk_support::{config, frames_pass, huge_pages, netns};
 use std::time::Instant;
 use vswitch::dpdk::{DpdkError, Eal, Memory, Mempool, MempoolConfig};
 
@@ -28,17 +28,7 @@ fn dpdk_takes_no_hugepage_but_those_of_its_files() {
     let eal = Eal::init_on_files(&config(Memory::Files), files).expect("DPDK starts");
     println!("EAL start on files: {:.0?}", begun.elapsed());
     let pool = Mempool::new(&eal, "packets", &MempoolConfig::default()).expect("a mempool");
-
-    let (ring, mut queues) = started(&eal, "net_ring0", &pool);
-    send_all(&pool, &mut queues);
-    receive_all(&mut queues);
-    drop((ring, queues));
-
-    let (near, mut near_queues) = started(&eal, "net_af_packet0,iface=wire0", &pool);
-    let (far, mut far_queues) = started(&eal, "net_af_packet1,iface=wire1", &pool);
-    send_all(&pool, &mut near_queues);
-    receive_all(&mut far_queues);
-    drop((near, near_queues, far, far_queues));
+    frames_pass(&eal, &pool);
     assert_eq!(huge_pages::free(), free, "hugepages were taken");
 
     every_file_is_used(&eal);

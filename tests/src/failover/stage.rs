@@ -183,16 +183,9 @@ impl Stage {
     /// # Errors
     /// [`Error::Stuck`].
     pub fn wait_until_whole(&self, gone: &[Pid]) -> Result<Pair> {
-        let until = Instant::now() + self.traffic.patience;
-        loop {
-            if let Some(pair) = self.pair().filter(|pair| pair.is_without(gone)) {
-                return Ok(pair);
-            }
-            if Instant::now() > until {
-                return Err(self.stuck("no active instance with a spare"));
-            }
-            thread::sleep(LOOK_EVERY);
-        }
+        self.find("active instance with a spare", |stage| {
+            Ok(stage.pair().filter(|pair| pair.is_without(gone)))
+        })
     }
 
     /// Waits until it `is_so`; the error names what is `missing`.
@@ -204,14 +197,24 @@ impl Stage {
         missing: &str,
         mut is_so: impl FnMut(&Self) -> Result<bool>,
     ) -> Result<()> {
+        self.find(missing, |stage| Ok(is_so(stage)?.then_some(())))
+    }
+
+    fn find<T>(
+        &self,
+        missing: &str,
+        mut look: impl FnMut(&Self) -> Result<Option<T>>,
+    ) -> Result<T> {
         let until = Instant::now() + self.traffic.patience;
-        while !is_so(self)? {
+        loop {
+            if let Some(found) = look(self)? {
+                return Ok(found);
+            }
             if Instant::now() > until {
-                return Err(self.stuck(&format!("no {missing}")));
+                return Err(self.stuck(missing));
             }
             thread::sleep(LOOK_EVERY);
         }
-        Ok(())
     }
 
     /// Lets `act` kill processes, which it names, and waits until the system is whole without them and
@@ -279,16 +282,11 @@ impl Stage {
 
     fn wait_for_flows(&self) -> Result<()> {
         let since = now();
-        let until = Instant::now() + self.traffic.patience;
-        for flow in self.running.flows() {
-            while flow.arrivals.last() <= Some(since) {
-                if Instant::now() > until {
-                    return Err(self.stuck(&format!("nothing of {}", flow.spec.name)));
-                }
-                thread::sleep(LOOK_EVERY);
-            }
-        }
-        Ok(())
+        let mut flows = self.running.flows().iter();
+        flows.try_for_each(|flow| {
+            let missing = format!("frame of {}", flow.spec.name);
+            self.wait_for(&missing, |_| Ok(flow.arrivals.last() > Some(since)))
+        })
     }
 
     fn void_since(&self, before: &Counted) -> Option<String> {
@@ -304,7 +302,7 @@ impl Stage {
 
     fn stuck(&self, missing: &str) -> Error {
         Error::Stuck {
-            missing: missing.to_owned(),
+            missing: format!("no {missing}"),
             limit: self.traffic.patience,
             log: tail(&self.log()),
         }

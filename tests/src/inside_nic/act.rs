@@ -1,10 +1,11 @@
 //! What is done to the system.
 
 use super::{Done, Nic, deaf};
-use crate::failover::{Bound, Result, Stage};
+use crate::failover::{Bound, Error, Result, Stage};
 use crate::real_nic::RealNic;
 use nix::sys::signal::Signal;
 use std::fmt::{self, Display, Formatter};
+use std::io;
 use std::time::Duration;
 use vswsup::control::protocol::{Phase, PromoteReport};
 
@@ -39,8 +40,9 @@ impl Act {
         match (self, &real.reset) {
             (Self::Promote, _) => promote(stage, nic),
             (Self::Kill, _) => kill(stage, nic),
+            (Self::Deafen, _) => deaf::deafen(stage, nic, real),
             (Self::Reset, Some(reset)) => deaf::reset(stage, nic, reset),
-            (Self::Deafen, _) | (Self::Reset, None) => deaf::deafen(stage, nic, real),
+            (Self::Reset, None) => Err(no_port(nic)),
         }
     }
 }
@@ -54,6 +56,11 @@ impl Display for Act {
             Self::Reset => "PF reset",
         })
     }
+}
+
+fn no_port(nic: Nic) -> Error {
+    let text = format!("{nic} has no PF to set down");
+    Error::Rig(io::Error::other(text))
 }
 
 fn promote(stage: &mut Stage, nic: Nic) -> Result<Done> {

@@ -4,6 +4,7 @@ use super::act::time_to_steer;
 use super::{Done, Nic};
 use crate::failover::{Bound, Error, Observed, Result, Stage};
 use crate::real_nic::{Mishap, RealNic};
+use std::io;
 use std::thread::sleep;
 use std::time::Duration;
 use vhost_transfer::InstanceId;
@@ -60,23 +61,27 @@ fn await_escape(stage: &Stage, before: usize) -> Result<()> {
 }
 
 fn done(stage: &Stage, nic: Nic, observed: Observed) -> Result<Done> {
-    let escape = escapes(stage)?.pop();
-    let is_told = escape.as_ref().is_some_and(|escape| {
-        escape.outcome == Outcome::Done && escape.cause.contains("is deaf: ")
-    });
-    if !is_told {
-        let told = format!("the history tells of it as {escape:?}");
-        return Err(Error::Rig(std::io::Error::other(told)));
-    }
-    let steering = escape
-        .as_ref()
-        .map_or(Duration::ZERO, |escape| time_to_steer(&escape.phases));
+    let escape = told_escape(stage)?;
+    let steering = time_to_steer(&escape.phases);
     Ok(Done {
         bound: Bound {
             in_nic: nic.transmit_queue(),
             ..Bound::deaf(nic.twice(steering))
         },
         observed,
-        freeze_us: escape.and_then(|escape| escape.freeze_us),
+        freeze_us: escape.freeze_us,
     })
+}
+
+/// The last one, which was done for an uplink that was deaf.
+fn told_escape(stage: &Stage) -> Result<HistoryEntry> {
+    match escapes(stage)?.pop() {
+        Some(escape) if escape.outcome == Outcome::Done && escape.cause.contains("is deaf: ") => {
+            Ok(escape)
+        }
+        other => {
+            let told = format!("the history tells of it as {other:?}");
+            Err(Error::Rig(io::Error::other(told)))
+        }
+    }
 }

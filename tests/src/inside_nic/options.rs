@@ -3,8 +3,8 @@
 use super::{Act, Nic};
 use clap::Parser;
 
-/// Promotes, kills and deaf uplinks under traffic on a NIC of the machine that this runs in, which is no machine that
-/// is needed for anything else: `make test-sriov` makes one.
+/// Promotes, kills and deaf uplinks under traffic on a NIC of the machine that this runs in, which is no
+/// machine that is needed for anything else: `make test-sriov` makes one.
 ///
 /// Needs root. Exit status: 0 when everything held; 1 otherwise; 130 after Ctrl-C.
 #[derive(Clone, Debug, Parser)]

@@ -74,7 +74,7 @@ pub(crate) fn taken_messages() -> Vec<u32> {
 }
 
 /// Whether it was done in time.
-pub(crate) fn wait_until(done: impl Fn() -> bool) -> bool {
+pub(crate) fn is_done_in_time(done: impl Fn() -> bool) -> bool {
     let until = Instant::now() + PATIENCE;
     while !done() {
         if Instant::now() > until {
@@ -188,9 +188,9 @@ impl<'rig> Death<'rig> {
     /// right only where nobody can know about an answer.
     pub(crate) fn has_closed(&self) -> bool {
         let supervisor = self.rig.supervisor();
-        let came = wait_until(|| self.rig.faults().unwrap().is_empty());
+        let came = is_done_in_time(|| self.rig.faults().unwrap().is_empty());
         assert!(came, "{:?} never came to pass", self.moment);
-        let moved = wait_until(|| {
+        let moved = is_done_in_time(|| {
             let status = supervisor.status();
             status.is_ok_and(|status| status["active"] != self.active)
         });

@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use vswsup_tests::rig::{CommandOutcome, Rig};
 
+/// Exit status of a command that was refused, or failed with traffic unaffected.
+const UNAFFECTED: Option<i32> = Some(1);
+
 /// What `vswsup COMMAND --json` tells.
 pub(crate) fn told(rig: &Rig, command: &[&str]) -> Value {
     let arguments: Vec<_> = command.iter().copied().chain(["--json"]).collect();
@@ -61,6 +64,20 @@ pub(crate) fn command(rig: &Rig, arguments: &[&str]) -> CommandOutcome {
     outcome
 }
 
+/// Runs a command that has to be refused, or to fail with traffic unaffected, and to say `why`.
+pub(crate) fn refused(rig: &Rig, arguments: &[&str], why: &str) -> CommandOutcome {
+    let outcome = rig.supervisor().command(arguments).unwrap();
+    let log = || rig.supervisor().log();
+    assert_eq!(
+        outcome.status.code(),
+        UNAFFECTED,
+        "{arguments:?}: {outcome:?}\n{}",
+        log()
+    );
+    assert!(outcome.stderr.contains(why), "{arguments:?}: {outcome:?}");
+    outcome
+}
+
 /// Waits until there is what is looked for; fails with the supervisor's log.
 pub(crate) fn wait_for<T>(rig: &Rig, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
@@ -77,4 +94,12 @@ pub(crate) fn wait_for<T>(rig: &Rig, what: &str, mut look: impl FnMut() -> Optio
 /// Waits until it is so; fails with the supervisor's log.
 pub(crate) fn wait_until(rig: &Rig, what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(rig, what, || is_so().then_some(()));
+}
+
+/// Waits until a process serves that is not `before`.
+pub(crate) fn wait_for_successor(rig: &Rig, before: i32) {
+    let operator = rig.operator();
+    wait_until(rig, "another process serves", || {
+        operator.serving_process().is_some_and(|now| now != before)
+    });
 }

@@ -190,13 +190,7 @@ impl Instance {
             match event {
                 LaneEvent::Began(tenure) => self.lanes_began(tenure),
                 LaneEvent::Released { term, drained } => self.lanes_released(term, drained),
-                LaneEvent::FirstPacket { term, after_ns } => {
-                    let after_us = after_ns / 1000;
-                    if self.tells_of_packets {
-                        let first = FirstPacket { term, after_us };
-                        self.host.say(FromInstance::FirstPacket(first));
-                    }
-                }
+                LaneEvent::FirstPacket { term, after_ns } => self.first_packet(term, after_ns),
                 LaneEvent::Unsent => say(format_args!(
                     "vswitch: the uplink has not sent everything in {FLUSH_LIMIT:?}: what is still \
                      queued in it may be overtaken"
@@ -208,6 +202,15 @@ impl Instance {
             }
         }
         Ok(())
+    }
+
+    /// It is told only to who has asked for it.
+    fn first_packet(&mut self, term: Term, after_ns: u64) {
+        if self.tells_of_packets {
+            let after_us = after_ns / 1000;
+            let first = FirstPacket { term, after_us };
+            self.host.say(FromInstance::FirstPacket(first));
+        }
     }
 
     fn check_host(&mut self) -> Result<(), ControlError> {

@@ -98,6 +98,20 @@ pub(crate) fn receive_all(queues: &mut Queues) {
     }
 }
 
+/// Frames through a loop of rings, and through the veth pair of [`netns::enter_with_veth`].
+pub(crate) fn frames_pass(eal: &Eal, pool: &Mempool) {
+    let (ring, mut queues) = started(eal, "net_ring0", pool);
+    send_all(pool, &mut queues);
+    receive_all(&mut queues);
+    drop((ring, queues));
+
+    let (near, mut near_queues) = started(eal, "net_af_packet0,iface=wire0", pool);
+    let (far, mut far_queues) = started(eal, "net_af_packet1,iface=wire1", pool);
+    send_all(pool, &mut near_queues);
+    receive_all(&mut far_queues);
+    drop((near, near_queues, far, far_queues));
+}
+
 /// The kernel may send its own frames over a veth; ours have an experimental ethertype.
 fn is_ours(mbuf: &Mbuf) -> bool {
     mbuf.data().get(12..14) == Some(&[0x88, 0xb5])
