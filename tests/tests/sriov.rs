@@ -63,7 +63,8 @@ fn promotes_kills_and_deafness_on_virtio_devices_behind_a_bridge() {
     everything("bridge-fdb");
 }
 
-/// Cold, fast and warm, once each: no times are judged.
+/// Cold, fast and warm, once each: no times are judged, nor the order, since QEMU keeps what comes while
+/// nobody has the device and gives it after newer packets.
 #[test]
 fn one_virtual_function_for_both_instances() {
     let _turn = one_at_a_time();
@@ -78,11 +79,8 @@ fn one_virtual_function_for_both_instances() {
     assert_eq!(names, [Name::Cold, Name::Fast, Name::Warm]);
     for case in result.cases {
         assert_eq!((case.runs, case.disconnects), (1, 0), "{case:?}");
-        assert_eq!(
-            (case.counts.doubled, case.counts.reordered),
-            (0, 0),
-            "{case:?}"
-        );
+        assert_eq!(case.counts.doubled, 0, "{case:?}");
+        assert!(case.counts.received > 0, "{case:?}");
     }
 }
 
