@@ -6,12 +6,7 @@ use vswsup::policy::{Cause, Event, Health, Life, Note, Outcome, Timer};
 
 /// An active one, a spare, one connected device.
 fn well() -> World {
-    let mut world = World::new(9, 9, 9);
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    World::new(9, 9, 9).made_well()
 }
 
 fn reason(outcome: Option<&Outcome>) -> &str {
@@ -190,12 +185,7 @@ fn what_has_not_changed_is_not_told_twice() {
 
 /// Probes have come through both.
 fn proven() -> World {
-    let mut world = World::probing();
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    World::probing().made_well()
 }
 
 #[test]
