@@ -4,7 +4,7 @@
 
 mod run;
 
-use super::start_times::phase;
+use super::phases::phase;
 use super::{Daemon, tokens};
 use crate::control::protocol::EventKind;
 use crate::policy::{Event, Life};
