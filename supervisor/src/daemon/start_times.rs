@@ -3,7 +3,7 @@
 use super::Daemon;
 use super::phases::{self, micros, phase};
 use super::process::Process;
-use crate::control::protocol::Phase;
+use crate::control::protocol::{MoveKind, Phase};
 use std::time::{Duration, Instant};
 use vhost_transfer::InstanceId;
 use vhost_transfer::message::{self, FirstPacket};
@@ -82,7 +82,7 @@ impl Daemon {
         if let Some(process) = self.process(id) {
             process.phases.push(mapping.clone());
         }
-        self.history.add_to_start(id, mapping);
+        self.history.add_to(MoveKind::Start, id, mapping);
     }
 
     pub(super) fn hear_first_packet(&mut self, id: InstanceId, first: FirstPacket) {
