@@ -280,8 +280,7 @@ fn random() -> rustix::io::Result<u64> {
 
 /// Both are behind one device of the host, which is the NIC's port.
 fn are_shared([a, b]: &[Option<Way>; 2]) -> bool {
-    let of = |way: &Option<Way>| way.as_ref().map(|way| way.netdev.clone());
-    a.is_some() && of(a) == of(b)
+    matches!((a, b), (Some(a), Some(b)) if a.netdev == b.netdev)
 }
 
 /// The device takes nothing: it is not there, is down, or drops what it is given.
