@@ -24,6 +24,14 @@ impl Side {
         }
     }
 
+    /// What is this side's of what is there for each.
+    pub(crate) fn of<T>(self, [a, b]: [T; 2]) -> T {
+        match self {
+            Side::A => a,
+            Side::B => b,
+        }
+    }
+
     /// `"a"` or `"b"`, as configuration and messages have it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -98,10 +98,7 @@ impl Sriov {
     }
 
     fn vf(&self, side: Side) -> u32 {
-        match side {
-            Side::A => self.vfs[0],
-            Side::B => self.vfs[1],
-        }
+        side.of(self.vfs)
     }
 
     /// Both VFs as they are, of a PF that is up.

@@ -19,6 +19,7 @@ mod listener;
 mod notes;
 mod observe;
 mod outcome;
+mod phases;
 mod ports;
 mod process;
 mod quarantine;

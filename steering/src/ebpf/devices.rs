@@ -74,11 +74,7 @@ impl Devices {
 
     /// That leads to the instance of a side.
     pub(super) fn port(&self, side: Side) -> &Netdev {
-        let [(_, a), (_, b)] = &self.ports;
-        match side {
-            Side::A => a,
-            Side::B => b,
-        }
+        &side.of(self.ports.each_ref()).1
     }
 
     /// Packets that the port of a side has sent towards its instance; `None` if it is gone.

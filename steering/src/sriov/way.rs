@@ -11,8 +11,8 @@ impl Sriov {
     pub(super) fn way_to(&self, to: Side) -> Option<Way> {
         let is_in_use = to == self.last?;
         let (destination, vlan) = match self.by {
-            By::Address(address) if is_in_use => (address.0, self.vlan_of(to)),
-            By::Address(address) => (address.at_rest(to).0, self.vlan_of(to)),
+            By::Address(address) if is_in_use => (address.0, to.of(self.vlans)),
+            By::Address(address) => (address.at_rest(to).0, to.of(self.vlans)),
             By::Vlan {
                 in_use,
                 at_rest,
@@ -29,14 +29,6 @@ impl Sriov {
             destination,
             vlan,
         })
-    }
-
-    fn vlan_of(&self, side: Side) -> Option<u16> {
-        let [a, b] = self.vlans;
-        match side {
-            Side::A => a,
-            Side::B => b,
-        }
     }
 
     /// `None`: its driver has chosen none yet.

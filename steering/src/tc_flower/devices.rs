@@ -30,10 +30,7 @@ pub(super) struct Devices {
 impl Devices {
     /// Up or not; `None`: it is gone.
     pub(super) fn port(&self, side: Side) -> Option<&Netdev> {
-        match side {
-            Side::A => self.ports[0].as_ref(),
-            Side::B => self.ports[1].as_ref(),
-        }
+        side.of(self.ports.each_ref()).as_ref()
     }
 }
 
@@ -99,10 +96,7 @@ impl Names {
     }
 
     fn name(&self, side: Side) -> (&'static str, &str) {
-        let (key, name) = match side {
-            Side::A => &self.ports[0],
-            Side::B => &self.ports[1],
-        };
+        let (key, name) = side.of(self.ports.each_ref());
         (key, name)
     }
 }

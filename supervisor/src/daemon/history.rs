@@ -41,18 +41,9 @@ impl History {
         }
     }
 
-    /// What else took time when `id` was started last.
-    pub(super) fn add_to_start(&mut self, id: InstanceId, phase: Phase) {
-        let is_start = |entry: &HistoryEntry| entry.kind == MoveKind::Start && entry.to == Some(id);
-        if let Some(entry) = self.newest(is_start) {
-            entry.phases.push(phase);
-        }
-    }
-
-    /// What else took time when `id` had ended last.
-    pub(super) fn add_to_exit(&mut self, id: InstanceId, phase: Phase) {
-        let is_exit = |entry: &HistoryEntry| entry.kind == MoveKind::Exit && entry.to == Some(id);
-        if let Some(entry) = self.newest(is_exit) {
+    /// What else took time when `id` was started last, or had ended: by `kind`.
+    pub(super) fn add_to(&mut self, kind: MoveKind, id: InstanceId, phase: Phase) {
+        if let Some(entry) = self.newest(|entry| entry.kind == kind && entry.to == Some(id)) {
             entry.phases.push(phase);
         }
     }

@@ -4,9 +4,9 @@
 
 mod run;
 
-use super::start_times::phase;
+use super::phases::phase;
 use super::{Daemon, tokens};
-use crate::control::protocol::EventKind;
+use crate::control::protocol::{EventKind, MoveKind};
 use crate::policy::{Event, Life};
 use mio::{Registry, Waker};
 use run::Run;
@@ -74,9 +74,7 @@ impl Hooks {
     fn begin(&mut self, id: InstanceId, hook: Hook, run: Run) {
         self.of[id as usize].runs = Some(hook);
         let (tell, waker) = (self.tell.clone(), Arc::clone(&self.waker));
-        let thread = std::thread::Builder::new().name("hook".into());
-        let spawned = thread.spawn(move || {
-            let (outcome, took) = run.and_wait();
+        let ended = move |(outcome, took)| {
             let _ = tell.send(Ended {
                 id,
                 hook,
@@ -84,17 +82,11 @@ impl Hooks {
                 outcome,
             });
             let _ = waker.wake();
-        });
-        if let Err(error) = spawned {
-            let outcome = Err(format!("cannot be run: {error}"));
-            let took = Duration::ZERO;
-            let _ = self.tell.send(Ended {
-                id,
-                hook,
-                took,
-                outcome,
-            });
-            let _ = self.waker.wake();
+        };
+        let by_thread = ended.clone();
+        let thread = std::thread::Builder::new().name("hook".into());
+        if let Err(error) = thread.spawn(move || by_thread(run.and_wait())) {
+            ended((Err(format!("cannot be run: {error}")), Duration::ZERO));
         }
     }
 }
@@ -163,26 +155,21 @@ impl Daemon {
     }
 
     fn hook_ended(&mut self, ended: Ended) {
+        self.note_hook_ended(&ended);
         let Ended {
             id,
             hook,
             took,
             outcome,
         } = ended;
-        let work = &mut self.hooks.of[id as usize];
-        work.runs = None;
-        let starts = std::mem::take(&mut work.starts);
-        if let Err(reason) = &outcome {
-            let text = format!("{} of {id}: {reason}", hook.name());
-            self.tell_of(EventKind::Hook, id, text);
-        }
+        let starts = std::mem::take(&mut self.hooks.of[id as usize].starts);
         match hook {
             Hook::PreStart => {
                 self.go_on_to_start(id, outcome, |daemon| daemon.spawn(id, Some(took)))
             }
             Hook::PostStop => {
                 let ended = phase(hook.name(), Duration::ZERO, took);
-                self.history.add_to_exit(id, ended);
+                self.history.add_to(MoveKind::Exit, id, ended);
                 if starts {
                     self.go_on_to_start(id, Ok(()), |daemon| daemon.prepare_spawn(id));
                 }
@@ -190,6 +177,14 @@ impl Daemon {
         }
         // Outside of a step of the policy nobody else looks at what a start has led to.
         self.happen_queued();
+    }
+
+    fn note_hook_ended(&mut self, ended: &Ended) {
+        self.hooks.of[ended.id as usize].runs = None;
+        if let Err(reason) = &ended.outcome {
+            let text = format!("{} of {}: {reason}", ended.hook.name(), ended.id);
+            self.tell_of(EventKind::Hook, ended.id, text);
+        }
     }
 
     /// An instance whose hook fails is not started: that counts as a death of it.
@@ -230,11 +225,7 @@ impl Daemon {
             let Ok(ended) = self.hooks.ended.recv() else {
                 return;
             };
-            self.hooks.of[ended.id as usize].runs = None;
-            if let Err(reason) = ended.outcome {
-                let text = format!("{} of {}: {reason}", ended.hook.name(), ended.id);
-                self.tell_of(EventKind::Hook, ended.id, text);
-            }
+            self.note_hook_ended(&ended);
             self.run_post_stop(ended.id);
         }
     }

@@ -1,11 +1,11 @@
 //! When what happened, and how long it took.
 
 use super::Daemon;
+use super::phases::{later, micros, phase};
 use crate::control::protocol::Phase;
 use crate::policy::{self, Cause, Life, Restart, State};
 use std::time::{Instant, SystemTime};
 use vhost_transfer::InstanceId;
-use vhost_transfer::message;
 
 /// Since when each instance is what it is.
 #[derive(Debug)]
@@ -77,13 +77,10 @@ impl Moving {
     }
 
     /// Phases that lay inside of the one that is about to end.
-    fn add_inside(&mut self, inside: &[message::Phase]) {
-        let begin = micros(self.began, self.phase_began);
-        self.phases.extend(inside.iter().map(|phase| Phase {
-            name: phase.name.clone(),
-            us: phase.us,
-            at_us: phase.at_us.map(|at| at.saturating_add(begin)),
-        }));
+    fn add_inside(&mut self, inside: Vec<Phase>) {
+        let begin = micros(self.phase_began - self.began);
+        let inside = inside.into_iter().map(|phase| later(phase, begin));
+        self.phases.extend(inside);
     }
 
     fn observe(&mut self, phase: &'static str) {
@@ -100,10 +97,8 @@ impl Moving {
 
     fn end_phase(&mut self, next: &'static str) {
         let now = Instant::now();
-        let us = micros(self.phase_began, now);
-        let name = self.phase.to_owned();
-        let at_us = Some(micros(self.began, self.phase_began));
-        self.phases.push(Phase { name, us, at_us });
+        let (at, took) = (self.phase_began - self.began, now - self.phase_began);
+        self.phases.push(phase(self.phase, at, took));
         if self.phase == RELEASE || self.phase == ACTIVATE {
             self.active = Some(now);
         }
@@ -113,7 +108,7 @@ impl Moving {
 
     /// From the request to the new active one, or until now, µs.
     pub(super) fn total_us(&self) -> u64 {
-        micros(self.began, self.active.unwrap_or_else(Instant::now))
+        micros(self.active.unwrap_or_else(Instant::now) - self.began)
     }
 }
 
@@ -142,10 +137,6 @@ fn restart_phase(policy: &State, restart: &Restart) -> &'static str {
         Life::Active => STEER,
         Life::Releasing | Life::Arming | Life::Standby | Life::Disarming | Life::Leaving => "undo",
     }
-}
-
-fn micros(from: Instant, to: Instant) -> u64 {
-    u64::try_from((to - from).as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Daemon {
@@ -180,7 +171,7 @@ impl Daemon {
             .moving
             .get_or_insert_with(|| Moving::new(cause, ends, reconnect, phase));
         if moving.phase == STEER && phase != STEER {
-            moving.add_inside(&std::mem::take(&mut self.uplink_place.phases));
+            moving.add_inside(std::mem::take(&mut self.uplink_place.phases));
         }
         moving.observe(phase);
     }

@@ -1,16 +1,12 @@
 //! What of an instance's start took how long, as the supervisor and the instance see it.
 
 use super::Daemon;
+use super::phases::{self, micros, phase};
 use super::process::Process;
-use crate::control::protocol::Phase;
-use crate::policy::Life;
+use crate::control::protocol::{MoveKind, Phase};
 use std::time::{Duration, Instant};
 use vhost_transfer::InstanceId;
 use vhost_transfer::message::{self, FirstPacket};
-
-/// Phases that are taken of what an instance tells at once: more than there are, and not as many as a
-/// message holds.
-pub(super) const MOST_TOLD: usize = 32;
 
 /// When what happened to a process that starts.
 #[derive(Debug, Clone, Copy)]
@@ -47,30 +43,13 @@ impl StartTimes {
             .map(|took| phase("pre-start hook", Duration::ZERO, took));
         let of_exec = phase("exec", hook, exec);
         let from_setup = micros(hook + exec);
-        let of_instance = told.iter().take(MOST_TOLD).map(|told| Phase {
-            name: told.name.clone(),
-            us: told.us,
-            at_us: told.at_us.map(|at| at.saturating_add(from_setup)),
-        });
         let of_us = of_hook.into_iter().chain([of_exec]);
-        of_us.chain(of_instance).collect()
+        of_us.chain(phases::told(told, from_setup)).collect()
     }
 
     fn so_far(&self) -> Duration {
         self.hook.unwrap_or_default() + self.spawned.elapsed()
     }
-}
-
-pub(super) fn phase(name: &str, at: Duration, took: Duration) -> Phase {
-    Phase {
-        name: name.to_owned(),
-        us: micros(took),
-        at_us: Some(micros(at)),
-    }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Daemon {
@@ -89,7 +68,7 @@ impl Daemon {
 
     /// The last phase of a start: mapping devices, until there is a role.
     pub(super) fn note_first_role(&mut self, id: InstanceId) {
-        let has_role = matches!(self.policy.instance(id).life, Life::Active | Life::Standby);
+        let has_role = self.policy.instance(id).life.role().is_some();
         let process = self.process(id).filter(|_| has_role);
         let times = process.and_then(|process: &mut Process| process.start_times.as_mut());
         let Some((times, warm)) = times.and_then(|times| {
@@ -103,7 +82,7 @@ impl Daemon {
         if let Some(process) = self.process(id) {
             process.phases.push(mapping.clone());
         }
-        self.history.add_to_start(id, mapping);
+        self.history.add_to(MoveKind::Start, id, mapping);
     }
 
     pub(super) fn hear_first_packet(&mut self, id: InstanceId, first: FirstPacket) {
@@ -116,6 +95,7 @@ impl Daemon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use phases::MOST_TOLD;
 
     fn told(at_us: u64) -> message::Phase {
         message::Phase {

@@ -1,12 +1,13 @@
 //! Steering where both instances have the same device: it is closed in the one, and opened in the
 //! other.
 
-use super::start_times::MOST_TOLD;
+use super::phases::{self, phase};
 use super::{Daemon, Due};
+use crate::control::protocol::Phase;
 use crate::policy::{Event, Life};
 use std::time::{Duration, Instant};
 use vhost_transfer::InstanceId;
-use vhost_transfer::message::{Phase, ToInstance, UplinkOpened};
+use vhost_transfer::message::{ToInstance, UplinkOpened};
 
 /// How long both steps together may take: an instance tries for a while, and a driver takes its time.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -166,30 +167,18 @@ impl Daemon {
         let Some(moving) = &self.uplink_place.moving else {
             return;
         };
-        let us = |from: Instant, until: Instant| (until - from).as_micros() as u64;
-        self.uplink_place.phases.push(Phase {
-            name: name.to_owned(),
-            us: us(moving.step_began, Instant::now()),
-            at_us: Some(us(moving.began, moving.step_began)),
-        });
+        let (at, took) = (
+            moving.step_began - moving.began,
+            moving.step_began.elapsed(),
+        );
+        self.uplink_place.phases.push(phase(name, at, took));
     }
 
     /// What the instance tells of the opening lies inside of it.
     fn note_opening(&mut self, opened: &UplinkOpened) {
-        let begin = self
-            .uplink_place
-            .phases
-            .last()
-            .and_then(|phase| phase.at_us);
-        for phase in opened.phases.iter().take(MOST_TOLD) {
-            let at_us = phase.at_us;
-            let at_us = at_us.map(|at| at.saturating_add(begin.unwrap_or(0)));
-            let phase = Phase {
-                at_us,
-                ..phase.clone()
-            };
-            self.uplink_place.phases.push(phase);
-        }
+        let phases = &mut self.uplink_place.phases;
+        let begin = phases.last().and_then(|phase| phase.at_us);
+        phases.extend(phases::told(&opened.phases, begin.unwrap_or(0)));
     }
 
     fn send(&mut self, id: InstanceId, message: &ToInstance) {

@@ -1,7 +1,7 @@
 //! Before anybody takes over, who had the lanes must be gone.
 
 use super::{Life, Note, Phase, State};
-use vhost_transfer::InstanceId;
+use vhost_transfer::{InstanceId, Role};
 
 /// What of an instance is to be watched for hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,24 +23,16 @@ impl State {
             .handover
             .as_ref()
             .is_some_and(|handover| matches!(handover.phase, Phase::Releasing { .. }));
-        match self.life(id) {
-            Life::Active => Watched {
+        match self.life(id).role() {
+            Some(Role::Active) => Watched {
                 lanes: !releases,
                 control: true,
             },
-            Life::Standby => Watched {
+            Some(Role::Standby) => Watched {
                 lanes: false,
                 control: true,
             },
-            Life::Absent
-            | Life::Spawned
-            | Life::Greeted
-            | Life::Warm
-            | Life::Activating
-            | Life::Releasing
-            | Life::Arming
-            | Life::Disarming
-            | Life::Leaving => Watched::default(),
+            None => Watched::default(),
         }
     }
 

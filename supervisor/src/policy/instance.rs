@@ -1,7 +1,7 @@
 //! What the policy knows of one instance.
 
 use std::collections::{BTreeMap, BTreeSet};
-use vhost_transfer::{PortId, Term};
+use vhost_transfer::{PortId, Role, Term};
 
 /// Where an instance stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +31,23 @@ pub enum Life {
 }
 
 impl Life {
+    /// The role that it is in. `None`: in none, on its way into one, or out of one.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::Active => Some(Role::Active),
+            Self::Standby => Some(Role::Standby),
+            Self::Absent
+            | Self::Spawned
+            | Self::Greeted
+            | Self::Warm
+            | Self::Activating
+            | Self::Releasing
+            | Self::Arming
+            | Self::Disarming
+            | Self::Leaving => None,
+        }
+    }
+
     /// It owns the lanes, or is about to.
     pub fn owns(self) -> bool {
         matches!(self, Self::Active | Self::Activating)

@@ -7,12 +7,7 @@ use vswsup::policy::{Event, Life, Outcome, Timer, Word};
 
 /// An active one, a spare, one connected device.
 fn well() -> World {
-    let mut world = World::new(9, 9, 9);
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    World::new(9, 9, 9).made_well()
 }
 
 fn reason(outcome: Option<&Outcome>) -> &str {

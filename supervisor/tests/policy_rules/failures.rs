@@ -10,12 +10,7 @@ fn well() -> World {
 }
 
 fn well_with_limit(restart_limit: u32) -> World {
-    let mut world = World::with_restart_limit(restart_limit, 9, 9, 9);
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    World::with_restart_limit(restart_limit, 9, 9, 9).made_well()
 }
 
 #[test]

@@ -7,11 +7,7 @@ use vswsup::policy::{Event, Life, Outcome, Phase, Timer};
 
 fn well(mut world: World) -> World {
     (world.changes_left, world.promotes_left) = (9, 9);
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    world.made_well()
 }
 
 /// Everything has gone on but the uplink.

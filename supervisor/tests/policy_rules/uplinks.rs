@@ -6,12 +6,7 @@ use vswsup::policy::{Cause, Event, Health, Life, Note, Outcome, Timer};
 
 /// An active one, a spare, one connected device.
 fn well() -> World {
-    let mut world = World::new(9, 9, 9);
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    World::new(9, 9, 9).made_well()
 }
 
 fn reason(outcome: Option<&Outcome>) -> &str {
@@ -166,11 +161,22 @@ fn one_try_and_another_when_something_has_changed() {
 #[test]
 fn while_pinned_nothing_flees() {
     let mut world = well();
-    world.pin(Event::Pin);
-    world.run();
+    let pin = world.pin(Event::Pin);
     world.lose_link(A, Link::Silent);
+    assert_eq!(world.state.handover(), None, "not even while it is pinned");
     world.run();
-    assert_eq!((world.state.active(), world.escapes.len()), (Some(A), 0));
+    assert_eq!(world.outcome(pin), Some(&Outcome::Done));
+    let stays = |world: &World| {
+        let (a, b) = (world.state.instance(A).life, world.state.instance(B).life);
+        assert_eq!((a, b), (Life::Active, Life::Warm), "nobody is a refuge");
+        assert_eq!((world.state.handover(), world.escapes.len()), (None, 0));
+    };
+    stays(&world);
+    world.kill(B);
+    world.run();
+    world.make(Move::TimeOut(Timer::Respawn(B)));
+    world.run();
+    stays(&world);
     world.pin(Event::Unpin);
     world.run();
     assert_eq!(world.state.active(), Some(B), "then it does");
@@ -190,12 +196,7 @@ fn what_has_not_changed_is_not_told_twice() {
 
 /// Probes have come through both.
 fn proven() -> World {
-    let mut world = World::probing();
-    world.run();
-    world.make(Move::Change(A, 1));
-    world.run();
-    world.check_well();
-    world
+    World::probing().made_well()
 }
 
 #[test]

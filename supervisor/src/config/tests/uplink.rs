@@ -154,3 +154,60 @@ fn probes_are_on_unless_they_are_off_and_not_too_many() {
         assert_parts(&error_of_uplink(&format!("{pair}{line}")), &parts);
     }
 }
+
+#[test]
+fn uplinks_come_in_pairs_and_with_steering() {
+    let uplink = "[uplink]\na = \"net_null0\"\n";
+    assert_parts(&error_of(uplink), &[":4:1: uplink: the key `b` is missing"]);
+    let none = "[steering]\nbackend = \"none\"\n";
+    let same = error_of(&format!("{uplink}b = \"net_null0\"\n{none}"));
+    assert_parts(
+        &same,
+        &[
+            ":6:5: uplink.b",
+            "uplink `net_null0`",
+            "a device of its own",
+        ],
+    );
+    let empty = error_of(&format!("{uplink}b = \"\"\n{none}"));
+    assert_parts(&empty, &[":6:5: uplink.b", "no device", "PCI address"]);
+    let unsteered = error_of(&format!("{uplink}b = \"net_null1\"\n"));
+    assert_parts(&unsteered, &[":4:1: uplink", "no steering", "[steering]"]);
+    let slow = error_of(&format!(
+        "{uplink}b = \"net_null1\"\ndrain = \"1s\"\n{none}"
+    ));
+    assert_parts(&slow, &[":7:9: uplink.drain", "1s is too long", "100ms"]);
+    parse(&format!("{MINIMAL}{uplink}b = \"net_null1\"\n{none}")).unwrap();
+    let ebpf = "[steering]\nbackend = \"ebpf\"\nnic = \"n\"\nports = { a = \"a\", b = \"b\" }\n";
+    assert_parts(
+        &error_of(ebpf),
+        &[":4:1: steering", "no uplink", "[uplink]"],
+    );
+    let backend = error_of("[steering]\nbackend = \"magic\"\n");
+    assert_parts(&backend, &[": steering", "unknown value `magic`", "`ebpf`"]);
+}
+
+#[test]
+fn one_device_is_named_twice_and_needs_no_steering() {
+    let uplink =
+        |b: &str, more: &str| format!("[uplink]\na = \"0000:03:10.0\"\nb = \"{b}\"\n{more}");
+    let config = parse(&format!(
+        "{MINIMAL}{}",
+        uplink("0000:03:10.0", "mode = \"restart\"\n")
+    ))
+    .unwrap();
+    assert!(config.has_one_device() && config.moves_uplink());
+    let message = error_of(&uplink("0000:03:10.1", "mode = \"restart\"\n"));
+    assert_parts(&message, &["uplink.b", "different uplinks"]);
+    let message = error_of(&uplink("0000:03:10.0", "[steering]\nbackend = \"none\"\n"));
+    assert_parts(&message, &["uplink.b", "mode = \"restart\""]);
+}
+
+#[test]
+fn one_device_may_be_one_vf() {
+    let uplink = |vfs: &str| format!("[uplink]\npf = \"nic0\"\nvfs = {vfs}\nmode = \"restart\"\n");
+    let config = parse(&format!("{MINIMAL}{}", uplink("[3]"))).unwrap();
+    assert!(config.has_one_device() && config.moves_uplink());
+    let message = error_of(&uplink("[3, 4]"));
+    assert_parts(&message, &["uplink.vfs", "one function, and there are 2"]);
+}

@@ -6,14 +6,14 @@ use super::super::{Daemon, Due};
 use super::hearing::{Signs, Verdict};
 use super::pair::Pair;
 use crate::Config;
-use crate::policy::{Health, Life};
+use crate::policy::Health;
 use nix::errno::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
 use std::time::{Duration, Instant};
 use steering::{Sender, Way};
-use vhost_transfer::InstanceId;
 use vhost_transfer::probe::{ETHERTYPE, Probe};
+use vhost_transfer::{InstanceId, Role};
 
 /// Between two looks at one that has to prove itself: it is no spare before.
 const SOON: Duration = Duration::from_millis(20);
@@ -230,18 +230,9 @@ impl Daemon {
     /// `None`: nobody polls the uplink of `id` now.
     fn signs_of_hearing(&self, id: InstanceId) -> Option<Signs> {
         let slot = self.ledger.instance(id);
-        let round = match self.policy.instance(id).life {
-            Life::Active => self.ledger.lane(0).heartbeat(),
-            Life::Standby => slot.heartbeat(),
-            Life::Absent
-            | Life::Spawned
-            | Life::Greeted
-            | Life::Warm
-            | Life::Activating
-            | Life::Releasing
-            | Life::Arming
-            | Life::Disarming
-            | Life::Leaving => return None,
+        let round = match self.policy.instance(id).life.role()? {
+            Role::Active => self.ledger.lane(0).heartbeat(),
+            Role::Standby => slot.heartbeat(),
         };
         Some(Signs {
             heard: slot.heard(),
@@ -289,8 +280,7 @@ fn random() -> rustix::io::Result<u64> {
 
 /// Both are behind one device of the host, which is the NIC's port.
 fn are_shared([a, b]: &[Option<Way>; 2]) -> bool {
-    let of = |way: &Option<Way>| way.as_ref().map(|way| way.netdev.clone());
-    a.is_some() && of(a) == of(b)
+    matches!((a, b), (Some(a), Some(b)) if a.netdev == b.netdev)
 }
 
 /// The device takes nothing: it is not there, is down, or drops what it is given.
