@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use support::record::{told, wait_for, wait_until};
+use support::record::{told, wait_until};
 use tempfile::TempDir;
 use vswsup_tests::nic_machine::{PF, UPLINKS};
 use vswsup_tests::real_nic::{RealNic, virtual_functions};
@@ -268,49 +268,6 @@ fn wait_for_trouble(rig: &Rig, parts: &[&str]) {
         let mut lines = lines.iter().filter_map(|line| line.as_str());
         lines.any(|line| parts.iter().all(|part| line.contains(part)))
     });
-}
-
-#[test]
-#[ignore = "wants a NIC with VFs: run by sriov.rs in its machine"]
-fn nic_a_vf_that_vanishes_while_it_is_active() {
-    let (mut rig, pf) = pair();
-    assert_eq!(told(&rig, &["status"])["active"], "a");
-    let removed = remove(Path::new(&format!("/sys/class/net/{pf}/device/virtfn0")));
-    let escape = wait_for(&rig, "an escape", || {
-        let history = told(&rig, &["history"]);
-        let mut entries = history.as_array().unwrap().iter();
-        entries.find(|entry| entry["kind"] == "escape").cloned()
-    });
-    let cause = escape["cause"].as_str().unwrap();
-    assert_line(
-        cause,
-        &[
-            "the kernel is taking 0000:",
-            " from vfio-pci: ",
-            "; it goes when",
-        ],
-    );
-    removed.join().unwrap();
-    let way = "; a VF that was removed alone comes back only with its PF: stop vswsup, `echo 1 > ";
-    wait_for_trouble(&rig, &[&format!("VF 0 of {pf} is not there{way}")]);
-    rig.supervisor_mut().stop().unwrap();
-    assert_eq!(shell(&format!("cat {}", numvfs(&pf))), "0", "given back");
-    let bench = Bench::new(&made_vfs(&pf));
-    let started = String::from_utf8(bench.call(&[], "run").stderr).unwrap();
-    assert_line(
-        &started,
-        &[
-            "`2` cannot be written",
-            "sriov_numvfs",
-            "; a VF was removed alone",
-        ],
-    );
-    shell(&format!(
-        "echo 1 > /sys/class/net/{pf}/device/remove; echo 1 > /sys/bus/pci/rescan"
-    ));
-    assert_eq!(self::pf(), pf);
-    rig.supervisor_mut().start_again().unwrap();
-    rig.supervisor().wait_for_spare(READY).unwrap();
 }
 
 #[test]

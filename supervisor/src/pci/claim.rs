@@ -93,7 +93,7 @@ impl Claim {
 
     /// What brings the function of `instance` back that was taken away.
     pub(crate) fn way_back(&self, instance: InstanceId) -> String {
-        self.wanted.way_back(&self.sysfs, instance)
+        self.wanted.way_back(instance)
     }
 
     /// The PF, if the configuration names one, while it is there.

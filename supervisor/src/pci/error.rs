@@ -1,7 +1,7 @@
 //! What is wrong with a function, and what to do: one line each.
 
 use super::PciAddress;
-use nix::libc::{EACCES, EBUSY, EEXIST, ENOENT, EPERM, EROFS};
+use nix::libc::{EACCES, EBUSY, ENOENT, EPERM, EROFS};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -218,10 +218,6 @@ fn remedy_of_open(error: &io::Error) -> &'static str {
 fn remedy_of_write(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(EACCES | EPERM | EROFS) => "run vswsup as root, with /sys writable",
-        Some(EEXIST) => {
-            "a VF was removed alone and comes back only with its PF: remove that (`echo 1 > remove` in \
-             the same directory), then `echo 1 > /sys/bus/pci/rescan`"
-        }
         Some(EBUSY) => "somebody uses the device or its VFs: end that first",
         Some(_) | None => "`dmesg` tells why",
     }

@@ -2,7 +2,7 @@
 
 use super::sysfs::Kernel;
 use super::{PciAddress, Sysfs};
-use nix::libc::{EBUSY, EEXIST, EINVAL, ENODEV, ENOENT};
+use nix::libc::{EBUSY, EINVAL, ENODEV, ENOENT};
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -209,15 +209,12 @@ impl FakeKernel {
         for vf in 0..7 {
             let address = format!("0000:01:10.{}", 2 * vf);
             let link = pf.join(format!("virtfn{vf}"));
-            if vf < number && link.is_symlink() {
-                fs::write(pf.join("sriov_numvfs"), "0")?;
-                return Err(io::Error::from_raw_os_error(EEXIST));
-            } else if vf < number {
+            if vf < number {
                 let driver = (autoprobe.trim() == "1").then_some("igbvf");
                 make_function(&self.root, &address, driver, Some(20 + vf))?;
                 relink(&self.device(&address).join("physfn"), "../0000:01:00.0")?;
                 relink(&link, &format!("../{address}"))?;
-            } else if self.device(&address).exists() {
+            } else if link.is_symlink() {
                 self.remove(&address)?;
                 fs::remove_file(link)?;
             }

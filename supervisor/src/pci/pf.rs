@@ -71,13 +71,6 @@ impl<'s> Pf<'s> {
 
     /// The addresses of its VFs.
     pub(super) fn vf_addresses(&self) -> Vec<PciAddress> {
-        let is_there = |address: &PciAddress| Function::find(self.sysfs, address).is_ok();
-        self.links().into_iter().filter(is_there).collect()
-    }
-
-    /// The same, with VFs that were removed alone: the kernel leaves their links where they are
-    /// (`pci_iov_remove_virtfn`, Linux `drivers/pci/iov.c`), and makes no VF that has a link already.
-    pub(super) fn links(&self) -> Vec<PciAddress> {
         let files = self.sysfs.names(&self.device("")).into_iter();
         let links = files.filter(|name| name.starts_with("virtfn"));
         let names = links.filter_map(|link| self.sysfs.link_name(&self.device(&link)));

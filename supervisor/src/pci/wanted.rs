@@ -109,42 +109,20 @@ impl Wanted {
     }
 
     /// What brings back one that was taken away.
-    pub(crate) fn way_back(&self, sysfs: &Sysfs, instance: InstanceId) -> String {
-        let Some(pf) = &self.pf else {
-            return format!(
+    pub(crate) fn way_back(&self, instance: InstanceId) -> String {
+        match (&self.pf, self.make_vfs) {
+            (None, _) => format!(
                 "bring it back (`echo 1 > /sys/bus/pci/rescan`), and {instance} starts by itself"
-            );
-        };
-        if self.was_removed_alone(sysfs, instance) {
-            return format!(
-                "a VF that was removed alone comes back only with its PF: stop vswsup, `echo 1 > \
-                 /sys/class/net/{pf}/device/remove`, `echo 1 > /sys/bus/pci/rescan`, and start it again"
-            );
-        }
-        match self.make_vfs {
-            true => "VFs come back all at once: restart vswsup, which makes them anew".to_owned(),
-            false => format!(
+            ),
+            (Some(_), true) => {
+                "VFs come back all at once: restart vswsup, which makes them anew".to_owned()
+            }
+            (Some(pf), false) => format!(
                 "VFs come back all at once: stop vswsup, make them anew (`echo 0`, then `echo {}`, into \
                  /sys/class/net/{pf}/device/sriov_numvfs), and start it again",
                 self.enough()
             ),
         }
-    }
-
-    /// Its link at the PF leads to no device.
-    fn was_removed_alone(&self, sysfs: &Sysfs, instance: InstanceId) -> bool {
-        let pf = self.find_pf(sysfs).ok().flatten();
-        let own = self.functions.get(instance as usize);
-        pf.is_some_and(|pf| {
-            let linked = match own.or(self.functions.first()) {
-                Some(WantedFunction::Vf(number)) => pf.vf(*number),
-                Some(WantedFunction::At(address)) => Some(address.clone()),
-                None => None,
-            };
-            let is_dangling =
-                |it: PciAddress| pf.links().contains(&it) && !pf.vf_addresses().contains(&it);
-            linked.is_some_and(is_dangling)
-        })
     }
 
     fn missing(&self, pf: &Pf<'_>, number: u16) -> PciError {
