@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const ANSWER: Duration = Duration::from_secs(5);
-/// As many entries as the supervisor keeps.
-const ALL: u32 = 1000;
+/// All that the supervisor keeps.
+const ALL: u32 = u32::MAX;
 
 pub(super) fn blame(common: &Common, svg: Option<&Path>) -> ExitStatus {
     let socket = match super::control_socket(common) {

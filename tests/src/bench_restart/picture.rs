@@ -1,4 +1,4 @@
-//! Three bars.
+//! Three bars for each device.
 
 use super::case::Name;
 use super::report::{Case, Report, circumstances};
@@ -22,7 +22,7 @@ text { font-family: 'Inter', 'Helvetica Neue', 'Arial', 'DejaVu Sans', sans-seri
 .whisker { stroke: #1b1f24; stroke-width: 1.5; }
 ";
 
-/// The picture as the text of an SVG file: three bars for each device, to a scale of its own.
+/// The picture as the text of an SVG file. Each device has a scale of its own.
 pub(super) fn draw(report: &Report) -> String {
     let rows = report.cases.len() as f64;
     let height = TOP + HEAD * report.by_device().count() as f64 + ROW * rows + FOOT;

@@ -50,13 +50,13 @@ struct Given {
 }
 
 /// Hugepages that are mapped and stay mapped.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Span {
     at: *mut u8,
     len: usize,
 }
 
-// SAFETY: an address range of this process that whoever holds the span gives away once.
+// SAFETY: an address range of this process, which no two spans have and no thread uses through it.
 unsafe impl Send for Span {}
 
 impl Mapped {
@@ -155,17 +155,20 @@ impl Span {
         if self.len <= at {
             return (self, None);
         }
-        let first = Self { len: at, ..self };
-        let second = Self {
+        let rest = Self {
             at: self.at.wrapping_add(at),
             len: self.len - at,
         };
-        (first, Some(second))
+        let first = Self {
+            at: self.at,
+            len: at,
+        };
+        (first, Some(rest))
     }
 
-    /// Has the IOMMU map it: with DPDK 22.11.11 a heap like this was seen not to be. A device that is not
-    /// vfio's needs no IOMMU (`ENODEV`).
-    fn show(self, eal: &Eal) -> Result<(), DpdkError> {
+    /// Has the IOMMU map it, which DPDK does not with `--no-huge`. A device that is not vfio's needs no
+    /// IOMMU (`ENODEV`).
+    fn show(&self, eal: &Eal) -> Result<(), DpdkError> {
         let (container, at) = (dpdk_sys::RTE_VFIO_DEFAULT_CONTAINER_FD, self.at as u64);
         eal.call("rte_vfio_container_dma_map", "files", || {
             // SAFETY: the memory stays mapped for good, and holds nothing but packets and queues.
@@ -179,7 +182,7 @@ impl Span {
     }
 
     /// Devices see the memory where the process does (`--iova-mode=va`).
-    fn give(self, eal: &Eal) -> Result<(), DpdkError> {
+    fn give(&self, eal: &Eal) -> Result<(), DpdkError> {
         let addresses = (0..self.len / UNIT).map(|unit| (self.at as usize + unit * UNIT) as u64);
         let mut addresses: Vec<u64> = addresses.collect();
         eal.call("rte_malloc_heap_memory_add", "files", || {
@@ -199,7 +202,7 @@ impl Span {
     }
 }
 
-/// Memory functions return -1 and leave the reason in `rte_errno`.
+/// The memory functions return -1 and leave the reason in `rte_errno`.
 fn negative_errno(rc: i32) -> i32 {
     if rc < 0 {
         // SAFETY: reads this thread's rte_errno.
