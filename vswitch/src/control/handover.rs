@@ -80,7 +80,7 @@ impl Instance {
     }
 
     /// The handover in which the lanes let go is over, unless nobody has taken them since.
-    fn let_uplink_go_if_succeeded(&self) {
+    pub(super) fn let_uplink_go_if_succeeded(&self) {
         let shared = &self.host.lanes.shared;
         if self.let_go_in != Some(shared.ledger.handover().term()) {
             shared.keeps_uplink.store(false, Release);
@@ -121,6 +121,7 @@ impl Instance {
                 .host
                 .say(FromInstance::Refused(Refused { term, reason }));
         }
+        self.guardian.begins_handover();
         for port in self.ports.values_mut() {
             port.prefill();
             port.forget_old_events();
@@ -190,6 +191,7 @@ impl Instance {
                 .host
                 .say(FromInstance::Refused(Refused { term, reason }));
         }
+        self.guardian.begins_handover();
         self.serve_ports(false);
         if quiesce.reconnect {
             self.close_connections();

@@ -142,6 +142,7 @@ impl Instance {
             self.close_lost_devices();
         }
         self.tick();
+        self.settle_handover();
         self.discard_strays();
         self.signal_some();
         fault::at_tick(self);

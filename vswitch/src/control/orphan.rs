@@ -15,6 +15,7 @@ use mio::Interest;
 use mio::unix::SourceFd;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Release;
 use std::time::{Duration, Instant};
 use vhost_transfer::lifeline::LifelineError;
 use vhost_transfer::message::{FromInstance, Rejoin, Standing};
@@ -30,6 +31,9 @@ pub(super) struct Guardian {
     rejoin_at: Option<PathBuf>,
     lost: Option<Instant>,
     next_look: Instant,
+    /// It asked for the last handover itself: it may undo it, and steer the NIC back at once. No other
+    /// supervisor does.
+    may_undo: bool,
 }
 
 impl Guardian {
@@ -39,7 +43,13 @@ impl Guardian {
             rejoin_at: rejoin_at.map(PathBuf::from),
             lost: None,
             next_look: Instant::now(),
+            may_undo: false,
         }
+    }
+
+    /// It asks for a handover.
+    pub(super) fn begins_handover(&mut self) {
+        self.may_undo = true;
     }
 
     /// When to look for the next one, `None` while there is one.
@@ -52,6 +62,7 @@ impl Guardian {
         let now = Instant::now();
         self.lost.get_or_insert(now);
         self.next_look = now + LOOK_EVERY;
+        self.may_undo = false;
     }
 
     fn is_lost_for(&self, time: Duration) -> bool {
@@ -80,12 +91,29 @@ impl Instance {
         self.abandon_handover();
     }
 
-    /// A handover whose release word is written goes on by itself.
+    /// A handover whose release word is written goes on by itself, also when the successor has begun and
+    /// the lanes have still to say that they let go.
     fn abandon_handover(&mut self) {
         let handover = self.host.lanes.shared.ledger.handover();
         let term = handover.term();
-        if !handover.must_release(term) {
+        let has_let_go =
+            matches!(self.stance, Stance::Quiescing { term: next, .. } if term >= next);
+        if !handover.must_release(term) && !has_let_go {
             self.abort(term.next());
+        }
+    }
+
+    /// A standby whose handover nobody undoes any more holds nothing in its uplink for it, and empties it
+    /// again as it does in peace.
+    pub(super) fn settle_handover(&mut self) {
+        if self.guardian.may_undo || self.stance != Stance::Standby {
+            return;
+        }
+        self.let_uplink_go_if_succeeded();
+        let shared = &self.host.lanes.shared;
+        let handover = shared.ledger.handover();
+        if !handover.must_release(handover.term()) {
+            shared.alert.store(false, Release);
         }
     }
 
