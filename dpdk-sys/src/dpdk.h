@@ -46,6 +46,12 @@ static inline int dpdk_sys_errno(void)
 	return rte_errno;
 }
 
+/* Before a call that sets rte_errno for some of its failures only. */
+static inline void dpdk_sys_clear_errno(void)
+{
+	rte_errno = 0;
+}
+
 /* rte_eth_link_get_nowait() without its version-specific struct. */
 static inline int dpdk_sys_link_get_nowait(uint16_t port, struct dpdk_sys_link *link)
 {

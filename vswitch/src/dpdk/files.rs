@@ -91,7 +91,7 @@ impl FileHeap {
     pub(super) fn new(eal: &Eal, mapped: Mapped) -> Result<Self, DpdkError> {
         eal.call("rte_malloc_heap_create", "files", || {
             // SAFETY: the EAL is up, and the name is a string that DPDK copies.
-            negative_errno(unsafe { dpdk_sys::rte_malloc_heap_create(HEAP.as_ptr()) })
+            negative_errno(|| unsafe { dpdk_sys::rte_malloc_heap_create(HEAP.as_ptr()) })
         })?;
         // SAFETY: as above.
         let socket = unsafe { dpdk_sys::rte_malloc_heap_get_socket(HEAP.as_ptr()) };
@@ -142,8 +142,8 @@ impl Given {
     fn show(&mut self, eal: &Eal) -> Result<(), DpdkError> {
         while self.has_device
             && let Some(slice) = self.unseen.last()
+            && slice.show(eal)?
         {
-            slice.show(eal)?;
             self.unseen.pop();
         }
         Ok(())
@@ -166,19 +166,20 @@ impl Span {
         (first, Some(rest))
     }
 
-    /// Has the IOMMU map it, which DPDK does not with `--no-huge`. A device that is not vfio's needs no
-    /// IOMMU (`ENODEV`).
-    fn show(&self, eal: &Eal) -> Result<(), DpdkError> {
+    /// Has the IOMMU map it, which DPDK does not with `--no-huge`. False where no device is vfio's
+    /// (`ENODEV`): none needs it then.
+    fn show(&self, eal: &Eal) -> Result<bool, DpdkError> {
         let (container, at) = (dpdk_sys::RTE_VFIO_DEFAULT_CONTAINER_FD, self.at as u64);
+        let mut shown = true;
         eal.call("rte_vfio_container_dma_map", "files", || {
             // SAFETY: the memory stays mapped for good, and holds nothing but packets and queues.
-            let rc =
-                unsafe { dpdk_sys::rte_vfio_container_dma_map(container, at, at, self.len as u64) };
-            match negative_errno(rc) {
-                rc if rc == -libc::ENODEV => 0,
-                rc => rc,
-            }
-        })
+            let rc = negative_errno(|| unsafe {
+                dpdk_sys::rte_vfio_container_dma_map(container, at, at, self.len as u64)
+            });
+            shown = rc != -libc::ENODEV;
+            if shown { rc } else { 0 }
+        })?;
+        Ok(shown)
     }
 
     /// Devices see the memory where the process does (`--iova-mode=va`).
@@ -188,7 +189,7 @@ impl Span {
         eal.call("rte_malloc_heap_memory_add", "files", || {
             // SAFETY: these pages are mapped for good, are given to nobody else, and there is an
             // address for each unit of them, which DPDK copies.
-            negative_errno(unsafe {
+            negative_errno(|| unsafe {
                 dpdk_sys::rte_malloc_heap_memory_add(
                     HEAP.as_ptr(),
                     self.at.cast(),
@@ -202,13 +203,18 @@ impl Span {
     }
 }
 
-/// The memory functions return -1 and leave the reason in `rte_errno`.
-fn negative_errno(rc: i32) -> i32 {
-    if rc < 0 {
-        // SAFETY: reads this thread's rte_errno.
-        return -unsafe { dpdk_sys::dpdk_sys_errno() };
+/// The memory functions return -1 and leave the reason in `rte_errno`, or no reason at all.
+fn negative_errno(call: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: sets this thread's rte_errno.
+    unsafe { dpdk_sys::dpdk_sys_clear_errno() };
+    if call() >= 0 {
+        return 0;
     }
-    rc
+    // SAFETY: reads this thread's rte_errno.
+    match unsafe { dpdk_sys::dpdk_sys_errno() } {
+        0 => -libc::EIO,
+        errno => -errno,
+    }
 }
 
 /// Maps a file whose pages are all there, so that none is taken from the free ones.
