@@ -67,7 +67,7 @@ use uplinks::Uplinks;
 use vault::{Entry, Vault};
 use vhost_transfer::device::SocketMode;
 use vhost_transfer::lifeline::LifelineListener;
-use vhost_transfer::on_time::{self, Slices};
+use vhost_transfer::on_time::{self, Rank, Slices};
 use vhost_transfer::{InstanceId, Ledger, PortId};
 use watch::Watch;
 
@@ -167,9 +167,11 @@ fn be_on_time() {
              service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
         ));
     }
-    if let Err(error) = on_time::wake_at_once(Slices::Waiting) {
+    let woken = on_time::wake_at_once(Slices::Waiting);
+    if let Err(error) = woken.and_then(|()| on_time::come_first(None, Rank::Supervisor)) {
         console::say(format_args!(
-            "no short slices, failover may be slower: {error}"
+            "this supervisor waits for its CPU as all others do ({error}), and a busy one may make a \
+             failover slow: give the service CAP_SYS_NICE, or LimitRTPRIO=3"
         ));
     }
 }

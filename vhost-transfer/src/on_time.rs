@@ -1,7 +1,7 @@
 //! What keeps those who take part in a move from waiting for the machine.
 
 use nix::sys::prctl;
-use rustix::process::{Pid, getpgid, getppid, setpriority_pgrp};
+use rustix::process::Pid;
 use std::io;
 use std::mem;
 
@@ -16,10 +16,20 @@ pub enum Slices {
     Forwarding,
 }
 
+/// Who comes before all ordinary threads of its CPU; who is further down, before those above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// A control thread that is to tell the supervisor of a takeover.
+    ControlThread = 1,
+    /// A lane that takes over after a death. It must rest after every round.
+    Lane = 2,
+    /// The supervisor, at all times: mostly asleep, and the one that notices who runs for ever.
+    Supervisor = 3,
+}
+
 /// Of what nobody waits for: the least share of a CPU.
 const NICEST: i32 = 19;
-/// Of what dies: a tenth of a CPU's share. Its successor waits for its memory, and nobody should for long.
-const NICE: i32 = 10;
+const RESET_ON_FORK: u64 = libc::SCHED_FLAG_RESET_ON_FORK as u64;
 
 /// The shortest that the kernel grants (`__setparam_fair`, Linux `kernel/sched/fair.c`); its own
 /// choice is 700 µs and more.
@@ -34,9 +44,9 @@ impl Slices {
     }
 }
 
-/// Asks for short slices for this thread and those that it starts: then it mostly gets its CPU when it
-/// wakes, and not when the slice of whoever runs there is over, such as a process that is being torn
-/// down. It gets no more of the CPU by it. And its naps end when they should, not 50 µs later.
+/// Asks for short slices for this thread: then it mostly gets its CPU when it wakes, and not when the
+/// slice of whoever runs there is over. It gets no more of the CPU by it. And its naps end when they
+/// should, not 50 µs later. It comes first no longer.
 ///
 /// Linux 6.12 has such slices (`PREEMPT_SHORT`); older kernels ignore the request. A thread to which
 /// the operator gave a scheduling policy keeps it.
@@ -45,12 +55,36 @@ impl Slices {
 /// What prctl(2), sched_getattr(2) and sched_setattr(2) say.
 pub fn wake_at_once(slices: Slices) -> io::Result<()> {
     prctl::set_timerslack(1)?;
-    let mut attributes = attributes()?;
-    if attributes.sched_policy != libc::SCHED_OTHER as u32 {
+    let mut attributes = attributes(None)?;
+    if !is_ordinary(&attributes) && !comes_first(&attributes) {
         return Ok(());
     }
+    attributes.sched_policy = libc::SCHED_OTHER as u32;
+    attributes.sched_priority = 0;
     attributes.sched_runtime = slices.ns();
-    set(&attributes)
+    set(None, &attributes)
+}
+
+/// Puts `thread`, or this one, before all ordinary threads of its CPU: `SCHED_RR` (sched(7)).
+///
+/// Short slices are not enough beside a process that dies, which has gigabytes of page tables to tear down
+/// where it ran. The scheduler is fair: who was preempted by others has a claim to its CPU, and who
+/// has just run has none, until the next tick, which is up to 10 ms.
+///
+/// What the thread starts is ordinary again. A thread to which the operator gave a scheduling policy or
+/// a nice value keeps it.
+///
+/// # Errors
+/// What the calls named above say; without `CAP_SYS_NICE`, `EPERM`.
+pub fn come_first(thread: Option<Pid>, rank: Rank) -> io::Result<()> {
+    let mut attributes = attributes(thread)?;
+    if !is_ordinary(&attributes) || attributes.sched_nice != 0 {
+        return Ok(());
+    }
+    attributes.sched_policy = libc::SCHED_RR as u32;
+    attributes.sched_priority = rank as u32;
+    attributes.sched_flags |= RESET_ON_FORK;
+    set(thread, &attributes)
 }
 
 /// Lets others who want its CPU come before this thread, as far as nobody starves: nice 19, and the
@@ -62,40 +96,43 @@ pub fn wake_at_once(slices: Slices) -> io::Result<()> {
 /// # Errors
 /// What sched_getattr(2) and sched_setattr(2) say.
 pub fn step_back() -> io::Result<()> {
-    let mut attributes = attributes()?;
+    let mut attributes = attributes(None)?;
     attributes.sched_nice = NICEST;
     attributes.sched_runtime = 0;
-    set(&attributes)
+    set(None, &attributes)
 }
 
-/// Lets who shares the CPUs of a dying process come before it: it has gigabytes of page tables to tear
-/// down. `process` leads a group, all of which is meant; this process's own group and its parent's are
-/// left alone.
-///
-/// # Errors
-/// What getpgid(2) and setpriority(2) say: there is no such process, or it is somebody else's.
-pub fn let_wait(process: Pid) -> io::Result<()> {
-    let is_leader = getpgid(Some(process))? == process;
-    let mine = [None, getppid()].map(|of| getpgid(of).ok());
-    if is_leader && !mine.contains(&Some(process)) {
-        setpriority_pgrp(Some(process), NICE)?;
-    }
-    Ok(())
+fn is_ordinary(attributes: &libc::sched_attr) -> bool {
+    attributes.sched_policy == libc::SCHED_OTHER as u32
 }
 
-fn attributes() -> io::Result<libc::sched_attr> {
+/// By [`come_first`], and not by the operator.
+fn comes_first(attributes: &libc::sched_attr) -> bool {
+    attributes.sched_policy == libc::SCHED_RR as u32 && attributes.sched_flags & RESET_ON_FORK != 0
+}
+
+fn attributes(thread: Option<Pid>) -> io::Result<libc::sched_attr> {
     let size = mem::size_of::<libc::sched_attr>();
     // SAFETY: all zeroes is a value of this plain struct.
     let mut attributes: libc::sched_attr = unsafe { mem::zeroed() };
+    let thread = Pid::as_raw(thread);
     // SAFETY: the kernel writes at most `size` bytes, which the structure has.
-    done(unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) })?;
+    done(unsafe {
+        libc::syscall(
+            libc::SYS_sched_getattr,
+            thread,
+            &raw mut attributes,
+            size,
+            0,
+        )
+    })?;
     Ok(attributes)
 }
 
-/// For the calling thread.
-fn set(attributes: &libc::sched_attr) -> io::Result<()> {
+fn set(thread: Option<Pid>, attributes: &libc::sched_attr) -> io::Result<()> {
+    let thread = Pid::as_raw(thread);
     // SAFETY: the kernel reads the structure, whose size it tells.
-    done(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const *attributes, 0) })
+    done(unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const *attributes, 0) })
 }
 
 fn done(result: libc::c_long) -> io::Result<()> {
@@ -108,47 +145,69 @@ fn done(result: libc::c_long) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::getpriority_process;
-    use std::os::unix::process::CommandExt;
-    use std::process::Command;
+    use std::thread;
 
-    #[test]
-    fn who_steps_back_is_as_nice_as_can_be() {
-        step_back().expect("everybody may");
-        assert_eq!(attributes().expect("attributes").sched_nice, NICEST);
+    fn mine() -> libc::sched_attr {
+        attributes(None).expect("attributes")
+    }
+
+    /// In a thread of its own.
+    fn alone(what: fn()) {
+        thread::spawn(what).join().expect("no panic");
     }
 
     #[test]
-    fn a_process_in_a_group_of_its_own_waits_and_this_one_does_not() {
-        let mut other = Command::new("sleep")
-            .arg("60")
-            .process_group(0)
-            .spawn()
-            .expect("sleep");
-        let nice = |process: Option<Pid>| getpriority_process(process).expect("priority");
-        let mine = nice(None);
-        let waits = let_wait(Pid::from_child(&other));
-        let (its, refused) = (
-            nice(Some(Pid::from_child(&other))),
-            let_wait(rustix::process::getpid()),
-        );
-        other.kill().and_then(|()| other.wait()).expect("an end");
-        waits.expect("its priority");
-        refused.expect("nothing to do");
-        assert_eq!((its, nice(None)), (NICE, mine));
+    fn who_steps_back_is_as_nice_as_can_be() {
+        alone(|| {
+            step_back().expect("everybody may");
+            assert_eq!(mine().sched_nice, NICEST);
+        });
     }
 
     #[test]
     fn only_the_slice_of_a_thread_changes() {
-        let before = attributes().expect("attributes");
-        wake_at_once(Slices::Waiting).expect("a short slice");
-        let after = attributes().expect("attributes");
-        assert_eq!(after.sched_policy, before.sched_policy);
-        assert_eq!(after.sched_nice, before.sched_nice);
-        assert!(
-            [Slices::Waiting.ns(), 0].contains(&after.sched_runtime),
-            "short, or not known to this kernel: {}",
-            after.sched_runtime
-        );
+        alone(|| {
+            let before = mine();
+            wake_at_once(Slices::Waiting).expect("a short slice");
+            let after = mine();
+            assert_eq!(after.sched_policy, before.sched_policy);
+            assert_eq!(after.sched_nice, before.sched_nice);
+            assert!(
+                [Slices::Waiting.ns(), 0].contains(&after.sched_runtime),
+                "short, or not known to this kernel: {}",
+                after.sched_runtime
+            );
+        });
+    }
+
+    #[test]
+    fn a_thread_comes_first_until_it_waits_and_what_it_starts_does_not() {
+        alone(|| {
+            come_first(None, Rank::Lane).expect("this test needs CAP_SYS_NICE");
+            let first = mine();
+            assert!(comes_first(&first));
+            assert_eq!(first.sched_priority, Rank::Lane as u32);
+            alone(|| assert!(is_ordinary(&mine())));
+            wake_at_once(Slices::Waiting).expect("a short slice");
+            assert!(is_ordinary(&mine()));
+        });
+    }
+
+    #[test]
+    fn what_the_operator_chose_stays() {
+        alone(|| {
+            step_back().expect("everybody may");
+            come_first(None, Rank::Lane).expect("nothing to do");
+            assert!(is_ordinary(&mine()));
+        });
+        alone(|| {
+            let mut chosen = mine();
+            chosen.sched_policy = libc::SCHED_FIFO as u32;
+            chosen.sched_priority = 7;
+            set(None, &chosen).expect("this test needs CAP_SYS_NICE");
+            come_first(None, Rank::Supervisor).expect("nothing to do");
+            wake_at_once(Slices::Waiting).expect("nothing to do");
+            assert_eq!(mine().sched_priority, 7);
+        });
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use vhost_transfer::Term;
 use vhost_transfer::ledger::{Predecessor, Tenure};
 use vhost_transfer::message::{Aborted, Active, FromInstance, Quiesce, Refused, Released, TermRef};
+use vhost_transfer::on_time::{self, Slices};
 
 /// The longest that a handover waits for page tables; lanes fault in the rest.
 const PREFILL_LIMIT: Duration = Duration::from_millis(1500);
@@ -258,6 +259,10 @@ impl Instance {
             freeze_ns,
         }));
         self.signal_calls(after_death);
+        if after_death {
+            // The lanes have put it before others, and what was waited for is done.
+            let _ = on_time::wake_at_once(Slices::Waiting);
+        }
         self.close_lost_devices();
         self.serve_ports(true);
         self.see_to_uplink(tenure);

@@ -141,12 +141,26 @@ extern "C" fn fatal(signal: i32) {
     }
     wait_for_others(me);
     abandon(me);
+    take_turns();
     // SAFETY: signal(2) and raise(3) are async-signal-safe; the signal is blocked until this
     // handler returns, and kills then.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
         libc::raise(signal);
     }
+}
+
+/// A lane that came first does so no longer: nobody waits for its core dump.
+fn take_turns() {
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // SAFETY: sched_setscheduler(2) is a mere system call that reads the structure.
+    unsafe {
+        libc::sched_setscheduler(
+            0,
+            libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK,
+            &raw const ordinary,
+        )
+    };
 }
 
 /// A lane without its lock goes on: it may be about to get it, see [`holds`], or to let go of it.

@@ -1,8 +1,9 @@
-//! What a lane does when there is nothing to do.
+//! How a lane shares its CPU: when it rests, and before whom it comes.
 
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::Predecessor;
 use vhost_transfer::message::Poll;
+use vhost_transfer::on_time::{self, Rank, Slices};
 
 /// Idle time in which an adaptive lane looks again at once.
 const SPIN_FOR: Duration = Duration::from_micros(5);
@@ -12,38 +13,47 @@ const FIRST_NAP: Duration = Duration::from_micros(20);
 /// With nothing to do a packet waits at most so long, and a core is almost free.
 const LONGEST_NAP: Duration = Duration::from_millis(1);
 
-/// How long a lane naps after every round when those before it died: where the control thread and the
-/// supervisor have its CPU too they come first, for the NIC's packets are lost until it is steered.
-const GENTLE_FOR: Duration = Duration::from_micros(500);
+/// How long a lane comes first when those before it died, and naps after every round: so long the dead
+/// may take to leave this CPU, and so long others may have to do with what the naps leave.
+const COMES_FIRST_FOR: Duration = Duration::from_millis(200);
 
 /// Decides how long a lane may rest.
 #[derive(Debug)]
 pub(super) struct Idle {
     poll: Poll,
-    gentle_until: Option<Instant>,
+    /// `None` when it takes turns with others.
+    first_until: Option<Instant>,
     since: Option<Instant>,
     nap: Duration,
 }
 
 impl Idle {
+    /// For the lane that calls this, which is about to serve.
     pub(super) fn new(poll: Poll, predecessor: Predecessor) -> Self {
-        let gentle = poll == Poll::Adaptive && predecessor == Predecessor::Died;
+        let comes_first = poll == Poll::Adaptive && predecessor == Predecessor::Died;
+        let mut first_for = Duration::ZERO;
+        if comes_first {
+            first_for = COMES_FIRST_FOR;
+            // Where it may not packets wait a little longer, and its naps help.
+            let _ = on_time::come_first(None, Rank::Lane);
+        }
         Self {
             poll,
-            gentle_until: gentle.then(|| Instant::now() + GENTLE_FOR),
+            first_until: Some(Instant::now() + first_for),
             since: None,
             nap: FIRST_NAP,
         }
     }
 
     /// Rests after a round in which there were `work` packets. When `alert`, a handover is near
-    /// and the lane must not nap.
+    /// and the lane must not nap, nor come first.
     pub(super) fn after(&mut self, work: usize, alert: bool) {
-        if let Some(until) = self.gentle_until
-            && !alert
-        {
-            self.gentle_until = Some(until).filter(|&until| Instant::now() < until);
-            return std::thread::sleep(FIRST_NAP);
+        if let Some(until) = self.first_until {
+            if !alert && Instant::now() < until {
+                return std::thread::sleep(FIRST_NAP);
+            }
+            self.first_until = None;
+            let _ = on_time::wake_at_once(Slices::Forwarding);
         }
         match self.poll {
             Poll::Busy => std::hint::spin_loop(),

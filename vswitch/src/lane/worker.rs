@@ -9,12 +9,11 @@ use super::shared::{LaneEvent, Shared};
 use crate::ring::Frame;
 use crate::switch::{Forwarder, Plan};
 use nix::unistd::gettid;
-use rustix::process::Pid;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 use vhost_transfer::ledger::{LaneGuard, LaneSlot, Left, Predecessor, Tenant, Tenure};
-use vhost_transfer::on_time::{self, Slices};
+use vhost_transfer::on_time::{self, Rank, Slices};
 use vhost_transfer::{PortId, Term};
 
 /// How often a lane that waits for its lock looks whether it should leave, and how long one that has its
@@ -24,8 +23,6 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(10);
 const RIVAL_PATIENCE: Duration = Duration::from_millis(1);
 /// How long a lane that let go waits for its successor before it takes the lock back.
 const SUCCESSOR_PATIENCE: Duration = Duration::from_millis(50);
-/// A process that died is taken to exist for so long, and its number to be nobody else's.
-const GONE_AFTER: Duration = Duration::from_millis(200);
 /// The generation that a lane which does not run has seen.
 pub(super) const NOT_RUNNING: u64 = u64::MAX;
 
@@ -71,7 +68,7 @@ impl Worker {
         let ledger = Arc::clone(&self.shared.ledger);
         let slot = ledger.lane(self.number);
         fence::enrol(self.number, slot);
-        wake_at_once(Slices::Waiting);
+        wake_at_once();
         while !self.shared.stop.load(Acquire) {
             if !self.rises() {
                 std::thread::park_timeout(LOCK_PATIENCE);
@@ -128,7 +125,7 @@ impl Worker {
     fn released(&mut self, term: Term, all: bool) {
         self.last = term;
         self.await_successor();
-        wake_at_once(Slices::Waiting);
+        wake_at_once();
         if all {
             let drained = self.shared.drained.swap(0, Relaxed);
             self.shared.tell(LaneEvent::Released { term, drained });
@@ -140,31 +137,15 @@ impl Worker {
     fn first_round_done(&self, plan: &Plan, tenure: Tenure) {
         if self.number == 0 {
             if tenure.predecessor == Predecessor::Died {
-                self.let_dead_wait();
+                // The NIC is steered when the control thread has told of it.
+                let _ = on_time::come_first(Some(self.shared.control), Rank::ControlThread);
             }
             self.shared.tell(LaneEvent::Began(tenure));
         }
-        wake_at_once(Slices::Forwarding);
         if tenure.predecessor == Predecessor::Died {
             let mine = plan.views().filter(|view| self.is_mine(view.port));
             mine.for_each(|view| self.forwarder.find_place(view, tenure));
             self.forwarder.serves(PortId::UPLINK);
-        }
-    }
-
-    /// The other instance has died, and has a core dump to write and memory to tear down, maybe on this
-    /// CPU: that can wait, but where its device is waited for. After a while its number may be another's.
-    fn let_dead_wait(&self) {
-        let ledger = &self.shared.ledger;
-        let died_at = ledger.lane(self.number).released_at();
-        let is_new = monotonic_ns().saturating_sub(died_at) < GONE_AFTER.as_nanos() as u64;
-        let process = &ledger.instance(self.shared.instance.other()).thread;
-        if is_new
-            && self.shared.takes_from_guests()
-            && let Some(process) = Pid::from_raw(process.load(Relaxed))
-        {
-            // Where it cannot be done packets wait a little longer.
-            let _ = on_time::let_wait(process);
         }
     }
 
@@ -206,8 +187,8 @@ impl Worker {
 }
 
 /// Without it packets wait a little longer where the CPU is shared; the control thread has said so.
-fn wake_at_once(slices: Slices) {
-    let _ = on_time::wake_at_once(slices);
+fn wake_at_once() {
+    let _ = on_time::wake_at_once(Slices::Waiting);
 }
 
 impl Tenant for Worker {
