@@ -1,5 +1,5 @@
-//! A failover does not wait for the machine: those who take part get their CPU when they wake, and what
-//! dies comes after them.
+//! A failover does not wait for the machine: those who take part get their CPU when they wake, and those
+//! who take over come before ordinary threads until they have.
 
 mod support;
 
@@ -13,49 +13,81 @@ use vswsup_tests::rig::{Rig, RigConfig};
 /// Of who wakes and is waited for, ns.
 const SHORTEST: &str = "100000";
 const OF_A_BUSY_LANE: &str = "300000";
-/// Of what dies.
-const NICE: &str = "10";
+/// Scheduling policies of Linux, `include/uapi/linux/sched.h`.
+const ORDINARY: &str = "0";
+const ROUND_ROBIN: &str = "2";
 
 #[test]
-fn lanes_control_threads_and_the_supervisor_have_short_slices() {
+fn lanes_and_control_threads_have_short_slices() {
     let rig = Rig::start(&RigConfig::guests(2)).unwrap();
-    let supervisor = slice(rig.supervisor().pid().as_raw());
-    if supervisor.is_none() {
+    let active = rig.operator().serving_process();
+    if slice(active.unwrap()).is_none() {
         return eprintln!("skipped: this kernel does not tell of slices (Linux 6.12 has them)");
     }
-    assert_eq!(supervisor.as_deref(), Some(SHORTEST));
-    let active = rig.operator().serving_process();
     for instance in rig.operator().status().unwrap().instances {
         let of_lane = match instance.pid == active {
             true => OF_A_BUSY_LANE,
             false => SHORTEST,
         };
-        let slice = |name| slice(thread(instance.pid.unwrap(), name).unwrap());
-        assert_eq!(slice("vswitch").as_deref(), Some(SHORTEST));
+        let control = instance.pid.unwrap();
+        let lane = thread(control, "lane0").unwrap();
+        assert_eq!(slice(control).as_deref(), Some(SHORTEST));
         wait_for(&rig, "the lane's slice", || {
-            slice("lane0").filter(|slice| slice == of_lane)
+            slice(lane).filter(|slice| slice == of_lane)
         });
     }
 }
 
 #[test]
-fn who_is_killed_waits() {
+fn only_the_supervisor_comes_first_in_peace() {
     let rig = Rig::start(&RigConfig::guests(2)).unwrap();
-    let active = rig.operator().serving_process().unwrap();
-    kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
-    assert_dies_nicely(active, &rig);
+    let supervisor = rig.supervisor().pid().as_raw();
+    assert_eq!(policy(supervisor).as_deref(), Some(ROUND_ROBIN));
+    for instance in rig.operator().status().unwrap().instances {
+        assert_all_are_ordinary(&rig, instance.pid.unwrap());
+    }
 }
 
 #[test]
-fn who_crashes_waits() {
-    let rig = Rig::start(&RigConfig {
+fn who_takes_over_from_a_killed_one_comes_first() {
+    takes_over(&RigConfig::guests(2), |rig| {
+        let active = rig.operator().serving_process().unwrap();
+        kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
+    });
+}
+
+#[test]
+fn who_takes_over_from_a_crashed_one_comes_first() {
+    let config = RigConfig {
         faults: true,
         ..RigConfig::guests(2)
-    })
-    .unwrap();
-    let active = rig.operator().serving_process().unwrap();
-    rig.set_faults("* lane segv\n").unwrap();
-    assert_dies_nicely(active, &rig);
+    };
+    takes_over(&config, |rig| rig.set_faults("* lane segv\n").unwrap());
+}
+
+/// The lane that takes over is seen to come first, and to take turns later, as all of its process.
+fn takes_over(config: &RigConfig, strike: impl FnOnce(&Rig)) {
+    let rig = Rig::start(config).unwrap();
+    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+    let active = rig.operator().serving_process();
+    let instances = rig.operator().status().unwrap().instances;
+    let mut pids = instances.iter().map(|one| one.pid);
+    let standby = pids.find(|&pid| pid != active).flatten().unwrap();
+    let lane = thread(standby, "lane0").unwrap();
+    strike(&rig);
+    wait_for(&rig, "its lane comes first", || {
+        policy(lane).filter(|policy| policy == ROUND_ROBIN)
+    });
+    assert_all_are_ordinary(&rig, standby);
+    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+}
+
+fn assert_all_are_ordinary(rig: &Rig, process: i32) {
+    for thread in [process, thread(process, "lane0").unwrap()] {
+        wait_until(rig, "it takes turns", || {
+            policy(thread).as_deref() == Some(ORDINARY)
+        });
+    }
 }
 
 /// The thread of `process` with this name.
@@ -77,18 +109,9 @@ fn slice(thread: i32) -> Option<String> {
     Some(slice.trim().to_owned())
 }
 
-/// It is nice before it is reaped, and is reaped then.
-fn assert_dies_nicely(process: i32, rig: &Rig) {
-    wait_for(rig, "it is nice", || {
-        nice(process).filter(|nice| nice == NICE)
-    });
-    wait_until(rig, "it is reaped", || nice(process).is_none());
-    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
-}
-
-/// Of its first thread, proc_pid_stat(5); `None` when it is reaped.
-fn nice(process: i32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+/// The scheduling policy of a thread, proc_pid_stat(5); `None` when it is gone.
+fn policy(thread: i32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{thread}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(") ")?;
-    after_name.split(' ').nth(16).map(str::to_owned)
+    after_name.split(' ').nth(38).map(str::to_owned)
 }
