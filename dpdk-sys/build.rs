@@ -1,6 +1,7 @@
 //! Generates the declarations from the installed DPDK headers and compiles the wrappers of DPDK's
 //! static inline functions. `PKG_CONFIG_PATH` chooses another DPDK than the system's.
 
+use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,17 +82,18 @@ fn main() {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let cflags = pkg_config("--cflags");
+    let cflags = pkg_config(&["--cflags"]);
     generate(&out, &cflags);
     compile_wrappers(&out, &cflags);
     link();
 }
 
 /// The flags of libdpdk, whole: `-include rte_config.h` and `-march` matter as much as the paths.
-fn pkg_config(what: &str) -> Vec<String> {
+fn pkg_config(what: &[&str]) -> Vec<String> {
     let program = env::var("PKG_CONFIG").unwrap_or_else(|_| "pkg-config".into());
     let output = Command::new(&program)
-        .args([what, "libdpdk"])
+        .args(what)
+        .arg("libdpdk")
         .output()
         .unwrap_or_else(|error| {
             panic!("cannot run {program}: {error}; run scripts/install-packages")
@@ -164,22 +166,75 @@ fn compile_wrappers(out: &Path, cflags: &[String]) {
     build.compile("dpdk_sys_wrappers");
 }
 
-/// Offers DPDK's own libraries to the linker, which keeps the needed ones: which library holds a
-/// function changes between versions. DPDK loads its drivers by itself.
+/// Kinds of drivers that a switch has use for.
+const DRIVERS: [&str; 3] = ["bus", "mempool", "net"];
+/// Makes itself known as drivers do.
+const DEVICE_CLASS: &str = "rte_ethdev";
+
+/// DPDK goes into the program, drivers and all: a folder of drivers would be loaded whole, whatever
+/// the host has. That is hundreds of mappings, which each start would wait for, and which the kernel
+/// lists in a core dump without letting anybody else have the CPU (`fill_files_note`, Linux
+/// `fs/binfmt_elf.c`).
 fn link() {
-    for flag in pkg_config("--libs-only-L") {
+    for flag in pkg_config(&["--static", "--libs-only-L"]) {
         println!(
             "cargo::rustc-link-search=native={}",
             flag.trim_start_matches("-L")
         );
     }
-    for flag in pkg_config("--libs-only-l")
-        .iter()
-        .filter(|flag| flag.starts_with("-lrte_"))
-    {
-        println!(
-            "cargo::rustc-link-lib=dylib={}",
-            flag.trim_start_matches("-l")
-        );
+    let flags = pkg_config(&["--static", "--libs-only-l"]);
+    let (whole, rest): (Vec<_>, Vec<_>) = libraries(&flags)
+        .into_iter()
+        .partition(|name| is_driver(name) || *name == DEVICE_CLASS);
+    // A driver makes itself known in a constructor, so nothing refers to it.
+    for name in whole {
+        println!("cargo::rustc-link-lib=static:+whole-archive,-bundle={name}");
     }
+    // Of these the linker takes what is needed.
+    for name in rest {
+        if name.starts_with("rte_") {
+            println!("cargo::rustc-link-lib=static:-bundle={name}");
+        } else if is_shared(name) {
+            println!("cargo::rustc-link-lib=dylib={name}");
+        }
+    }
+}
+
+/// Each library once, behind all that need it.
+fn libraries(flags: &[String]) -> Vec<&str> {
+    let mut seen = HashSet::new();
+    let mut last: Vec<_> = flags
+        .iter()
+        .rev()
+        .map(|flag| library(flag))
+        .filter(|name| seen.insert(*name))
+        .collect();
+    last.reverse();
+    last
+}
+
+/// `-lrte_eal` or `-l:librte_eal.a`: rte_eal.
+fn library(flag: &str) -> &str {
+    let name = flag.trim_start_matches("-l");
+    let file = name.strip_prefix(":lib");
+    file.map_or(name, |file| file.trim_end_matches(".a"))
+}
+
+/// `rte_net_ixgbe`, but not `rte_net`.
+fn is_driver(library: &str) -> bool {
+    DRIVERS
+        .iter()
+        .any(|kind| library.starts_with(&format!("rte_{kind}_")))
+}
+
+/// Drivers of other kinds name libraries that need not be there.
+fn is_shared(library: &str) -> bool {
+    let file = format!("lib{library}.so");
+    let found = cc::Build::new()
+        .get_compiler()
+        .to_command()
+        .arg(format!("-print-file-name={file}"))
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run the C compiler: {error}"));
+    String::from_utf8_lossy(&found.stdout).trim() != file
 }

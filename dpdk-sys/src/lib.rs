@@ -9,8 +9,8 @@
 //!   function of their own. The call costs about 2 ns: fine for a burst, not for a packet.
 //! - **Fields that differ between versions** or hide in anonymous unions are reached through
 //!   [`mbuf`] (pointers to fields, no call) and the `dpdk_sys_*` functions of `src/dpdk.h`.
-//! - **Drivers** are not linked: EAL loads them from its plugin folder
-//!   (`/usr/lib/x86_64-linux-gnu/dpdk/pmds-*` on Debian).
+//! - **Drivers** of buses, memory pools and NICs are linked in, as is DPDK itself. What an instance
+//!   runs is one file: another DPDK on the host does not change it.
 #![no_std]
 
 pub mod mbuf;
