@@ -167,8 +167,9 @@ fn be_on_time() {
              service LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
         ));
     }
-    let woken = on_time::wake_at_once(Slices::Waiting);
-    if let Err(error) = woken.and_then(|()| on_time::come_first(None, Rank::Supervisor)) {
+    // Short slices are of use where it may not come first.
+    let slices = on_time::wake_at_once(Slices::Waiting);
+    if let Err(error) = slices.and(on_time::come_first(None, Rank::Supervisor)) {
         console::say(format_args!(
             "this supervisor waits for its CPU as all others do ({error}), and a busy one may make a \
              failover slow: give the service CAP_SYS_NICE, or LimitRTPRIO=3"

@@ -65,14 +65,28 @@ fn who_takes_over_from_a_crashed_one_comes_first() {
     takes_over(&config, |rig| rig.set_faults("* lane segv\n").unwrap());
 }
 
+/// It hangs when it has told, so that it is seen.
+#[test]
+fn the_control_thread_of_who_takes_over_comes_first_until_it_has_told() {
+    let config = RigConfig {
+        faults: true,
+        ..RigConfig::guests(2)
+    };
+    let rig = Rig::start(&config).unwrap();
+    let standby = standby(&rig);
+    rig.set_faults("a began hang\nb began hang\n").unwrap();
+    let active = rig.operator().serving_process().unwrap();
+    kill(Pid::from_raw(active), Signal::SIGKILL).unwrap();
+    wait_for(&rig, "it comes first", || {
+        policy(standby).filter(|policy| policy == ROUND_ROBIN)
+    });
+    rig.set_faults("").unwrap();
+}
+
 /// The lane that takes over is seen to come first, and to take turns later, as all of its process.
 fn takes_over(config: &RigConfig, strike: impl FnOnce(&Rig)) {
     let rig = Rig::start(config).unwrap();
-    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
-    let active = rig.operator().serving_process();
-    let instances = rig.operator().status().unwrap().instances;
-    let mut pids = instances.iter().map(|one| one.pid);
-    let standby = pids.find(|&pid| pid != active).flatten().unwrap();
+    let standby = standby(&rig);
     let lane = thread(standby, "lane0").unwrap();
     strike(&rig);
     wait_for(&rig, "its lane comes first", || {
@@ -82,23 +96,33 @@ fn takes_over(config: &RigConfig, strike: impl FnOnce(&Rig)) {
     rig.supervisor().wait_for_spare(PATIENCE).unwrap();
 }
 
+fn standby(rig: &Rig) -> i32 {
+    rig.supervisor().wait_for_spare(PATIENCE).unwrap();
+    let active = rig.operator().serving_process();
+    let instances = rig.operator().status().unwrap().instances;
+    let mut pids = instances.iter().map(|one| one.pid);
+    pids.find(|&pid| pid != active).flatten().unwrap()
+}
+
 fn assert_all_are_ordinary(rig: &Rig, process: i32) {
-    for thread in [process, thread(process, "lane0").unwrap()] {
-        wait_until(rig, "it takes turns", || {
-            policy(thread).as_deref() == Some(ORDINARY)
-        });
-    }
+    wait_until(rig, "all take turns", || {
+        let policies: Vec<_> = threads(process).into_iter().filter_map(policy).collect();
+        policies.len() > 1 && policies.iter().all(|policy| policy == ORDINARY)
+    });
 }
 
 /// The thread of `process` with this name.
 fn thread(process: i32, name: &str) -> Option<i32> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).ok()?;
-    let paths = tasks.filter_map(|task| Some(task.ok()?.path()));
-    let mut named = paths.filter(|path| {
-        let its = fs::read_to_string(path.join("comm"));
+    threads(process).into_iter().find(|thread| {
+        let its = fs::read_to_string(format!("/proc/{process}/task/{thread}/comm"));
         its.is_ok_and(|its| its.trim() == name)
-    });
-    named.next()?.file_name()?.to_str()?.parse().ok()
+    })
+}
+
+fn threads(process: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let names = tasks.filter_map(|task| task.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.parse().ok()).collect()
 }
 
 /// `None`: the kernel does not tell.

@@ -1,7 +1,7 @@
 //! What keeps those who take part in a move from waiting for the machine.
 
 use nix::sys::prctl;
-use rustix::process::Pid;
+use nix::unistd::Pid;
 use std::io;
 use std::mem;
 
@@ -19,10 +19,10 @@ pub enum Slices {
 /// Who comes before all ordinary threads of its CPU; who is further down, before those above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rank {
-    /// A control thread that is to tell the supervisor of a takeover.
-    ControlThread = 1,
-    /// A lane that takes over after a death. It must rest after every round.
-    Lane = 2,
+    /// A lane that takes over after a death. It must nap often.
+    Lane = 1,
+    /// A control thread that is to tell the supervisor of a takeover: until then the NIC is not steered.
+    ControlThread = 2,
     /// The supervisor, at all times: mostly asleep, and the one that notices who runs for ever.
     Supervisor = 3,
 }
@@ -52,17 +52,31 @@ impl Slices {
 /// the operator gave a scheduling policy keeps it.
 ///
 /// # Errors
-/// What prctl(2), sched_getattr(2) and sched_setattr(2) say.
+/// What sched_getattr(2), sched_setscheduler(2), prctl(2) and sched_setattr(2) say.
 pub fn wake_at_once(slices: Slices) -> io::Result<()> {
+    if comes_first(&attributes(None)?) {
+        take_turns()?;
+    }
     prctl::set_timerslack(1)?;
     let mut attributes = attributes(None)?;
-    if !is_ordinary(&attributes) && !comes_first(&attributes) {
+    if !is_ordinary(&attributes) {
         return Ok(());
     }
-    attributes.sched_policy = libc::SCHED_OTHER as u32;
-    attributes.sched_priority = 0;
     attributes.sched_runtime = slices.ns();
     set(None, &attributes)
+}
+
+/// Makes this thread an ordinary one, whoever chose its policy. Its nice value stays.
+/// Async-signal-safe.
+///
+/// # Errors
+/// What sched_setscheduler(2) says.
+pub fn take_turns() -> io::Result<()> {
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // Without privileges nobody may take back that children begin anew.
+    let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the kernel reads the structure.
+    done(unsafe { libc::sched_setscheduler(0, policy, &raw const ordinary) }.into())
 }
 
 /// Puts `thread`, or this one, before all ordinary threads of its CPU: `SCHED_RR` (sched(7)).
@@ -108,14 +122,21 @@ fn is_ordinary(attributes: &libc::sched_attr) -> bool {
 
 /// By [`come_first`], and not by the operator.
 fn comes_first(attributes: &libc::sched_attr) -> bool {
-    attributes.sched_policy == libc::SCHED_RR as u32 && attributes.sched_flags & RESET_ON_FORK != 0
+    let ranks = Rank::Lane as u32..=Rank::Supervisor as u32;
+    attributes.sched_policy == libc::SCHED_RR as u32
+        && ranks.contains(&attributes.sched_priority)
+        && attributes.sched_flags & RESET_ON_FORK != 0
+}
+
+fn id(thread: Option<Pid>) -> libc::pid_t {
+    thread.map_or(0, Pid::as_raw)
 }
 
 fn attributes(thread: Option<Pid>) -> io::Result<libc::sched_attr> {
     let size = mem::size_of::<libc::sched_attr>();
     // SAFETY: all zeroes is a value of this plain struct.
     let mut attributes: libc::sched_attr = unsafe { mem::zeroed() };
-    let thread = Pid::as_raw(thread);
+    let thread = id(thread);
     // SAFETY: the kernel writes at most `size` bytes, which the structure has.
     done(unsafe {
         libc::syscall(
@@ -130,7 +151,7 @@ fn attributes(thread: Option<Pid>) -> io::Result<libc::sched_attr> {
 }
 
 fn set(thread: Option<Pid>, attributes: &libc::sched_attr) -> io::Result<()> {
-    let thread = Pid::as_raw(thread);
+    let thread = id(thread);
     // SAFETY: the kernel reads the structure, whose size it tells.
     done(unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const *attributes, 0) })
 }
@@ -190,6 +211,8 @@ mod tests {
             alone(|| assert!(is_ordinary(&mine())));
             wake_at_once(Slices::Waiting).expect("a short slice");
             assert!(is_ordinary(&mine()));
+            assert!([Slices::Waiting.ns(), 0].contains(&mine().sched_runtime));
+            assert_eq!(prctl::get_timerslack().expect("a slack"), 1);
         });
     }
 
@@ -200,14 +223,20 @@ mod tests {
             come_first(None, Rank::Lane).expect("nothing to do");
             assert!(is_ordinary(&mine()));
         });
-        alone(|| {
-            let mut chosen = mine();
-            chosen.sched_policy = libc::SCHED_FIFO as u32;
-            chosen.sched_priority = 7;
-            set(None, &chosen).expect("this test needs CAP_SYS_NICE");
-            come_first(None, Rank::Supervisor).expect("nothing to do");
-            wake_at_once(Slices::Waiting).expect("nothing to do");
-            assert_eq!(mine().sched_priority, 7);
-        });
+        // systemd's CPUSchedulingPolicy=, without and with CPUSchedulingResetOnFork=.
+        alone(|| stays(libc::SCHED_FIFO, 0));
+        alone(|| stays(libc::SCHED_RR, RESET_ON_FORK));
+    }
+
+    fn stays(policy: i32, flags: u64) {
+        let mut chosen = mine();
+        chosen.sched_policy = policy as u32;
+        chosen.sched_priority = 7;
+        chosen.sched_flags |= flags;
+        set(None, &chosen).expect("this test needs CAP_SYS_NICE");
+        come_first(None, Rank::Supervisor).expect("nothing to do");
+        wake_at_once(Slices::Waiting).expect("nothing to do");
+        assert_eq!(mine().sched_policy, policy as u32);
+        assert_eq!(mine().sched_priority, 7);
     }
 }

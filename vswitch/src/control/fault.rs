@@ -39,6 +39,8 @@ pub(super) enum Phase {
     Quiesce,
     /// Opening the uplink by order.
     Open,
+    /// After the supervisor was told that the lanes run.
+    Began,
 }
 
 impl fmt::Display for Phase {
@@ -49,6 +51,7 @@ impl fmt::Display for Phase {
             Self::Prepared => "prepared",
             Self::Quiesce => "quiesce",
             Self::Open => "open",
+            Self::Began => "began",
         })
     }
 }

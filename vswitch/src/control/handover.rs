@@ -259,6 +259,7 @@ impl Instance {
             freeze_ns,
         }));
         self.signal_calls(after_death);
+        fault::after(self.id, Phase::Began);
         if after_death {
             // The lanes have put it before others, and what was waited for is done.
             let _ = on_time::wake_at_once(Slices::Waiting);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use vhost_transfer::ledger::{LAYOUT_VERSION, LedgerError};
 use vhost_transfer::lifeline::{LifelineError, Received};
 use vhost_transfer::message::{FromInstance, Hello, Setup, ToInstance, Warm};
-use vhost_transfer::on_time::{self, Slices};
+use vhost_transfer::on_time::{self, Rank, Slices};
 use vhost_transfer::{Ledger, Lifeline, MAX_LANES};
 
 /// Why an instance could not be started.
@@ -92,7 +92,7 @@ impl Parts {
     ) -> Result<Self, StartupError> {
         let mut clock = PhaseClock::start();
         check_lanes(&setup)?;
-        wake_at_once();
+        be_on_time();
         let files = fds.split_off(1);
         let ledger = fds.remove(0);
         let ledger = Arc::new(Ledger::open(ledger)?);
@@ -232,10 +232,15 @@ fn is_pci(devargs: &str) -> bool {
     devargs.starts_with(|c: char| c.is_ascii_hexdigit()) && devargs.contains(':')
 }
 
-fn wake_at_once() {
-    if let Err(error) = on_time::wake_at_once(Slices::Waiting) {
+/// Asks for short slices. Whether its threads may come first after a death is tried now, so that somebody
+/// is told while nothing depends on it.
+fn be_on_time() {
+    let first = on_time::come_first(None, Rank::ControlThread);
+    let slices = on_time::wake_at_once(Slices::Waiting);
+    if let Err(error) = first.and(slices) {
         say(format_args!(
-            "vswitch: no short slices, moves may be slower: {error}"
+            "vswitch: it waits for its CPU as all others do, and moves may be slower ({error}); give it \
+             CAP_SYS_NICE, or LimitRTPRIO=3"
         ));
     }
 }

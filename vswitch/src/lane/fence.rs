@@ -11,13 +11,13 @@
 use crate::memory;
 use libc::siginfo_t;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::unistd::gettid;
+use nix::unistd::{Pid, gettid};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, Ordering::*};
 use std::time::Duration;
 use vhost_transfer::ledger::{Death, InstanceSlot, LaneSlot};
-use vhost_transfer::{MAX_LANES, PortId};
+use vhost_transfer::{MAX_LANES, PortId, on_time};
 
 const FATAL: [Signal; 4] = [
     Signal::SIGSEGV,
@@ -27,6 +27,11 @@ const FATAL: [Signal; 4] = [
 ];
 /// How long the dying thread waits for the others: they need a few µs, and a CPU.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// Between two looks at them.
+static NAP: libc::timespec = libc::timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000,
+};
 
 /// What a signal handler can reach: it has no argument of ours.
 static LANES: [Fenced; MAX_LANES as usize] = [const { Fenced::new() }; MAX_LANES as usize];
@@ -40,15 +45,23 @@ struct Fenced {
     /// 0 while there is no such lane.
     thread: AtomicI32,
     slot: AtomicPtr<LaneSlot>,
-    holds: AtomicBool,
+    /// [`FREE`], [`HELD`] or [`LEAVING`]; only the lane's own thread writes it.
+    lock: AtomicU8,
 }
+
+/// The lane has no lock, or is about to get it.
+const FREE: u8 = 0;
+/// It has it, and can be parked.
+const HELD: u8 = 1;
+/// It has it still, and lets go of it next.
+const LEAVING: u8 = 2;
 
 impl Fenced {
     const fn new() -> Self {
         Self {
             thread: AtomicI32::new(0),
             slot: AtomicPtr::new(ptr::null_mut()),
-            holds: AtomicBool::new(false),
+            lock: AtomicU8::new(FREE),
         }
     }
 
@@ -73,14 +86,21 @@ pub(super) fn install(instance: &InstanceSlot) -> nix::Result<()> {
     // SAFETY: as above.
     unsafe { sigaction(Signal::SIGBUS, &bus)? };
     // SAFETY: zeroes are a valid `sigaction`. nix has no real-time signals; this handler too calls
-    // only what is async-signal-safe.
+    // only what is async-signal-safe, and nothing interrupts it half-way.
     let outcome = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigfillset(&raw mut action.sa_mask);
         action.sa_sigaction = park as extern "C" fn(i32) as usize;
         action.sa_flags = libc::SA_ONSTACK;
         libc::sigaction(park_signal(), &action, ptr::null_mut())
     };
     nix::errno::Errno::result(outcome).map(drop)
+}
+
+/// The control thread; `None` before [`install`].
+pub(super) fn control() -> Option<Pid> {
+    let thread = CONTROL.load(Acquire);
+    (thread != 0).then(|| Pid::from_raw(thread))
 }
 
 /// The calling thread is lane `number` from now on.
@@ -94,7 +114,7 @@ pub(super) fn enrol(number: u16, slot: &LaneSlot) {
 /// The calling thread, lane `number`, holds its lock from now on. In a process that dies it lets go
 /// of it again and rests: the signal to park may have come just before.
 pub(super) fn holds(number: u16) {
-    LANES[usize::from(number)].holds.store(true, SeqCst);
+    LANES[usize::from(number)].lock.store(HELD, SeqCst);
     if DYING.load(SeqCst) {
         // SAFETY: gettid(2) has no arguments and does not fail.
         rest(unsafe { libc::gettid() });
@@ -103,7 +123,12 @@ pub(super) fn holds(number: u16) {
 
 /// The next thing that the calling thread, lane `number`, does is to let go of its lock.
 pub(super) fn lets_go(number: u16) {
-    LANES[usize::from(number)].holds.store(false, Release);
+    LANES[usize::from(number)].lock.store(LEAVING, Release);
+}
+
+/// The calling thread, lane `number`, has let go of its lock.
+pub(super) fn has_let_go(number: u16) {
+    LANES[usize::from(number)].lock.store(FREE, Release);
 }
 
 /// Guest memory that its front end took away is replaced, and the thread goes on.
@@ -150,24 +175,16 @@ extern "C" fn fatal(signal: i32) {
     }
 }
 
-/// A lane that came first does so no longer: nobody waits for its core dump.
+/// Nobody waits any more for what this thread does: its core dump, or its share of tearing down memory.
 fn take_turns() {
-    let ordinary = libc::sched_param { sched_priority: 0 };
-    // SAFETY: sched_setscheduler(2) is a mere system call that reads the structure.
-    unsafe {
-        libc::sched_setscheduler(
-            0,
-            libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK,
-            &raw const ordinary,
-        )
-    };
+    let _ = on_time::take_turns();
 }
 
-/// A lane without its lock goes on: it may be about to get it, see [`holds`], or to let go of it.
+/// A lane that does not hold its lock goes on: it may be about to get it, see [`holds`], or to let go of it.
 extern "C" fn park(_: i32) {
     // SAFETY: gettid(2) is async-signal-safe.
     let me = unsafe { libc::gettid() };
-    if lane_of(me).is_none_or(|lane| lane.holds.load(Acquire)) {
+    if lane_of(me).is_none_or(|lane| lane.lock.load(Acquire) == HELD) {
         rest(me);
     }
 }
@@ -178,6 +195,7 @@ fn rest(me: i32) -> ! {
         CONTROL_RESTS.store(true, Release);
     }
     abandon(me);
+    take_turns();
     loop {
         // SAFETY: pause(2) is async-signal-safe.
         unsafe { libc::pause() };
@@ -211,24 +229,30 @@ fn lane_of(thread: i32) -> Option<&'static Fenced> {
 /// Lets go of the lane that is thread `me`, if it is one and holds its lock.
 fn abandon(me: i32) {
     if let Some(lane) = lane_of(me)
-        && lane.holds.swap(false, AcqRel)
         && let Some(slot) = lane.slot()
+        && lane
+            .lock
+            .compare_exchange(HELD, LEAVING, AcqRel, Acquire)
+            .is_ok()
     {
         // SAFETY: the slot was enrolled by this very thread, which holds its lock and will do
         // nothing any more but park or die.
         unsafe { slot.abandon(super::monotonic_ns()) };
+        // Only now may the process be killed: until then nobody else could have the lock.
+        lane.lock.store(FREE, Release);
     }
 }
 
-/// Until no lane runs but the calling one, and the control thread leaves the front ends alone.
+/// Until no lane has its lock but the calling one, and the control thread leaves the front ends alone.
 fn wait_for_others(me: i32) {
     let until = super::monotonic_ns() + PATIENCE.as_nanos() as u64;
-    let runs = |lane: &Fenced| lane.thread.load(Acquire) != me && lane.holds.load(Acquire);
+    let runs = |lane: &Fenced| lane.thread.load(Acquire) != me && lane.lock.load(Acquire) != FREE;
     let control = CONTROL.load(Acquire);
     let answers = || control != 0 && control != me && !CONTROL_RESTS.load(Acquire);
     while (LANES.iter().any(runs) || answers()) && super::monotonic_ns() < until {
-        // SAFETY: sched_yield(2) is async-signal-safe. They may share this thread's CPU.
-        unsafe { libc::sched_yield() };
+        // They may share this thread's CPU, and it may come before them.
+        // SAFETY: nanosleep(2) is async-signal-safe, reads the time, and is told to write nothing.
+        unsafe { libc::nanosleep(&raw const NAP, ptr::null_mut()) };
     }
 }
 

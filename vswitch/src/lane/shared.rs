@@ -2,8 +2,6 @@
 
 use crate::ring::Frame;
 use crate::switch::{Plan, UplinkPort};
-use rustix::process::Pid;
-use rustix::thread::gettid;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,8 +74,6 @@ pub struct Shared {
     pub keeps_uplink: AtomicBool,
     /// Lanes leave.
     pub stop: AtomicBool,
-    /// The control thread.
-    pub(super) control: Pid,
     /// What lanes are to do wrong.
     #[cfg(feature = "fault-injection")]
     pub faults: super::Faults,
@@ -117,7 +113,7 @@ pub struct SharedParts {
 }
 
 impl Shared {
-    /// Nothing is served yet, and no lane may take a lock yet. To be called by the control thread.
+    /// Nothing is served yet, and no lane may take a lock yet.
     pub fn new(parts: SharedParts) -> Self {
         Self {
             instance: parts.instance,
@@ -131,7 +127,6 @@ impl Shared {
             alert: AtomicBool::new(false),
             keeps_uplink: AtomicBool::new(false),
             stop: AtomicBool::new(false),
-            control: gettid(),
             #[cfg(feature = "fault-injection")]
             faults: super::Faults::default(),
             drained: AtomicU64::new(0),

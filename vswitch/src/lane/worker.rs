@@ -114,6 +114,7 @@ impl Worker {
         let handover = shared.ledger.handover();
         self.locked_at = Instant::now();
         let left = shared.gate.hold(handover, slot, guard, self.last, self);
+        fence::has_let_go(self.number);
         self.seen.store(NOT_RUNNING, SeqCst);
         match left {
             Left::Served { term, all } => self.released(term, all),
@@ -134,11 +135,11 @@ impl Worker {
 
     /// Traffic flows. What a dead owner's last burst has left is now put in order for whoever asks
     /// next where the rings stand.
-    fn first_round_done(&self, plan: &Plan, tenure: Tenure) {
+    fn first_round_done(&self, plan: &Plan, tenure: Tenure, comes_first: bool) {
         if self.number == 0 {
-            if tenure.predecessor == Predecessor::Died {
+            if comes_first && let Some(control) = fence::control() {
                 // The NIC is steered when the control thread has told of it.
-                let _ = on_time::come_first(Some(self.shared.control), Rank::ControlThread);
+                let _ = on_time::come_first(Some(control), Rank::ControlThread);
             }
             self.shared.tell(LaneEvent::Began(tenure));
         }

@@ -49,7 +49,8 @@ impl Worker {
             slot.thread.store(me, Relaxed);
             slot.beat(monotonic_ns());
             if round == 0 {
-                self.first_round_done(&plan, tenure);
+                self.first_round_done(&plan, tenure, idle.comes_first());
+                idle.settle();
             }
             if memory::take_news() {
                 self.shared.tell(LaneEvent::MemoryLost);
