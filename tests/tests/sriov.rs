@@ -3,13 +3,13 @@
 //! Needs root and a QEMU with `igb` (`tests/guest/install-qemu-backports`); fails with the reason where
 //! they are missing. About 10 minutes on two CPUs, one of which would do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use vswsup_tests::bench_restart::{Name, Report};
-use vswsup_tests::guest_vm::Artifacts;
+use vswsup_tests::guest_vm::{Artifacts, GuestVmError, Result};
 use vswsup_tests::nic_machine::{NicMachine, PF};
 use vswsup_tests::terminal::Interrupt;
 
@@ -29,14 +29,23 @@ fn boot() -> NicMachine {
     NicMachine::boot(&interrupt).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Does `work` on a machine; again on a new one, once, where QEMU failed the first.
+fn on_a_machine<T>(work: impl Fn(&mut NicMachine) -> Result<T>) -> T {
+    let _turn = one_at_a_time();
+    let mut outcome = work(&mut boot());
+    if let Err(error @ GuestVmError::LostTimer) = &outcome {
+        println!("{error}; once more");
+        outcome = work(&mut boot());
+    }
+    outcome.unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Runs `command` inside, which must succeed; what it writes is shown at once.
-fn run(machine: &mut NicMachine, command: &Command, limit: Duration) -> String {
-    let outcome = machine
-        .run(command, limit, &mut |text| print!("{text}"))
-        .unwrap_or_else(|error| panic!("{error}"));
+fn run(machine: &mut NicMachine, command: &Command, limit: Duration) -> Result<String> {
+    let outcome = machine.run(command, limit, &mut |text| print!("{text}"))?;
     let said = machine.log_tail();
     assert_eq!(outcome.status, 0, "{command:?}: {}{said}", outcome.output);
-    outcome.output
+    Ok(outcome.output)
 }
 
 fn shell(text: &str) -> Command {
@@ -47,10 +56,9 @@ fn shell(text: &str) -> Command {
 
 /// Fifty promotes, twenty kills and some deaf uplinks under three flows.
 fn everything(nic: &str) {
-    let _turn = one_at_a_time();
     let mut command = Command::new(env!("CARGO_BIN_EXE_inside-nic"));
     command.arg(nic);
-    run(&mut boot(), &command, CASE_LIMIT);
+    on_a_machine(|machine| run(machine, &command, CASE_LIMIT));
 }
 
 #[test]
@@ -67,13 +75,13 @@ fn promotes_kills_and_deafness_on_virtio_devices_behind_a_bridge() {
 /// nobody has the device and gives it after newer packets.
 #[test]
 fn one_virtual_function_for_both_instances() {
-    let _turn = one_at_a_time();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bench-restart"));
     command.args(["--vf", "--runs", "1", "--memory", "128"]);
     command.args(["--output", "/run/share/restart.json"]);
-    let mut machine = boot();
-    run(&mut machine, &command, CASE_LIMIT);
-    let result = std::fs::read(machine.share().join("restart.json")).expect("a result");
+    let result = on_a_machine(|machine| {
+        run(machine, &command, CASE_LIMIT)?;
+        Ok(std::fs::read(machine.share().join("restart.json")).expect("a result"))
+    });
     let result: Report = serde_json::from_slice(&result).expect("a report");
     let names: Vec<_> = result.cases.iter().map(|case| case.name).collect();
     assert_eq!(names, [Name::Cold, Name::Fast, Name::Warm]);
@@ -95,21 +103,27 @@ const STEERING: [&str; 5] = [
 
 #[test]
 fn steering_that_needs_another_kernel_than_the_hosts() {
-    let _turn = one_at_a_time();
     Artifacts::add_netdevsim().unwrap_or_else(|error| panic!("{error}"));
     let programs = test_programs(&STEERING);
-    let mut machine = boot();
-    let pf = make_virtual_functions(&mut machine);
-    for program in programs {
-        let mut command = Command::new(program);
-        command.args(["--include-ignored", "--test-threads=1"]);
-        command.env("VSWSUP_PF", &pf);
-        run(&mut machine, &command, CASE_LIMIT);
-    }
+    on_a_machine(|machine| {
+        let pf = make_virtual_functions(machine)?;
+        for program in &programs {
+            let mut command = all_tests(program);
+            command.env("VSWSUP_PF", &pf);
+            run(machine, &command, CASE_LIMIT)?;
+        }
+        Ok(())
+    });
+}
+
+fn all_tests(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--include-ignored", "--test-threads=1"]);
+    command
 }
 
 /// Two of them that nobody uses, and the name of their PF.
-fn make_virtual_functions(machine: &mut NicMachine) -> String {
+fn make_virtual_functions(machine: &mut NicMachine) -> Result<String> {
     let text = format!(
         "set -e; modprobe igb; cd /sys/class/net
          pf=$(grep -lx {PF} */address | cut -d/ -f1)
@@ -119,20 +133,19 @@ fn make_virtual_functions(machine: &mut NicMachine) -> String {
          echo 2 > $pf/device/sriov_numvfs
          carrier; echo $pf"
     );
-    run(machine, &shell(&text), SHORT).trim().to_owned()
+    run(machine, &shell(&text), SHORT).map(|pf| pf.trim().to_owned())
 }
 
 /// What a person meets who has something wrong with the NIC.
 #[test]
 fn errors_about_uplinks() {
-    let _turn = one_at_a_time();
     let programs = test_programs(&["uplink_errors"]);
-    let mut machine = boot();
-    for program in programs {
-        let mut command = Command::new(program);
-        command.args(["--include-ignored", "--test-threads=1"]);
-        run(&mut machine, &command, CASE_LIMIT);
-    }
+    on_a_machine(|machine| {
+        for program in &programs {
+            run(machine, &all_tests(program), CASE_LIMIT)?;
+        }
+        Ok(())
+    });
 }
 
 /// Test programs, built as this one is.
@@ -168,7 +181,7 @@ fn the_machine_keeps_the_hosts_time_and_its_limits() {
     let mut machine = boot();
     let uptime = shell("cut -d' ' -f1 /proc/uptime");
     let seconds = |machine: &mut NicMachine| -> f64 {
-        let text = run(machine, &uptime, SHORT);
+        let text = run(machine, &uptime, SHORT).expect("it runs");
         text.trim().parse().expect("a number")
     };
     let begin = (Instant::now(), seconds(&mut machine));
@@ -192,6 +205,7 @@ fn the_machine_keeps_the_hosts_time_and_its_limits() {
         &mut machine,
         &shell(&format!("echo x > {}", mark.display())),
         SHORT,
-    );
+    )
+    .expect("it runs");
     assert!(!mark.exists(), "{} is a file of the host", mark.display());
 }

@@ -55,6 +55,9 @@ pub enum GuestVmError {
         /// The end of QEMU's messages and of the guest's console.
         log: String,
     },
+    /// A virtual CPU sleeps and nothing wakes it: seen with QEMU 10.0 and `-accel tcg`, now and then.
+    #[error("QEMU has lost a timer of the machine, says its kernel")]
+    LostTimer,
     /// Nobody waits for the guest any more.
     #[error("the guest was given up")]
     GivenUp,

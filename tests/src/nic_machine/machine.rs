@@ -77,7 +77,8 @@ impl NicMachine {
     /// Gives its exit status, 137 if it was killed, and what it wrote, which `told` hears while it runs.
     ///
     /// # Errors
-    /// When it cannot be run at all, or when Ctrl-C came.
+    /// When it cannot be run at all, or when Ctrl-C came. After [`GuestVmError::LostTimer`] the machine is
+    /// of no use any more.
     pub fn run(
         &mut self,
         command: &Command,
@@ -97,7 +98,7 @@ impl NicMachine {
             output.pass_on(told)?;
             match interrupt.raised() {
                 true => Err(GuestVmError::GivenUp),
-                false => check_alive(process, paths),
+                false => check_alive(process, paths).and_then(|()| check_timers(paths)),
             }
         });
         let outcome = outcome.map_err(|error| error.with_log(&paths.tail()))?;
@@ -132,6 +133,17 @@ fn qemu() -> Result<PathBuf> {
         version: version.to_string(),
         device: "igb",
     })
+}
+
+/// What the kernel says of a CPU that idles for 21 s though a timer of its was due long ago.
+const LOST_TIMER: &str = "kthread timer wakeup didn't happen";
+
+fn check_timers(paths: &Paths) -> Result<()> {
+    let said = std::fs::read(&paths.console).unwrap_or_default();
+    match String::from_utf8_lossy(&said).contains(LOST_TIMER) {
+        true => Err(GuestVmError::LostTimer),
+        false => Ok(()),
+    }
 }
 
 /// What a program has written so far.
