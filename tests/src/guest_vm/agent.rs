@@ -143,12 +143,13 @@ impl Agent {
     fn receive(&mut self) -> Result<()> {
         let mut chunk = [0; 4096];
         match self.stream.read(&mut chunk) {
-            Ok(0) => Err(out_of_protocol("connection closed")),
+            Ok(0) => Err(hung_up()),
             Ok(length) => {
                 self.received.extend_from_slice(&chunk[..length]);
                 Ok(())
             }
             Err(error) if is_timeout(error.kind()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(hung_up()),
             Err(source) => Err(GuestVmError::file("agent")(source)),
         }
     }
@@ -186,6 +187,10 @@ fn is_timeout(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
     )
+}
+
+fn hung_up() -> GuestVmError {
+    GuestVmError::HungUp { log: String::new() }
 }
 
 fn expect(true_in_protocol: bool, answer: &str) -> Result<()> {
@@ -255,7 +260,11 @@ mod tests {
     #[test]
     fn a_guest_that_hangs_up_is_an_error() {
         let (mut agent, guest) = answered(&[]);
+        let asked = thread::spawn(move || agent.run("x", LIMIT));
+        let mut request = [0; 1];
+        (&guest).read_exact(&mut request).unwrap();
         drop(guest);
-        assert!(agent.run("x", LIMIT).is_err());
+        let error = asked.join().unwrap().unwrap_err();
+        assert!(matches!(error, GuestVmError::HungUp { .. }), "{error}");
     }
 }

@@ -71,6 +71,12 @@ pub enum GuestVmError {
         /// The end of QEMU's messages and of the guest's console, where known.
         log: String,
     },
+    /// The channel to the guest was closed, as it is when QEMU ends.
+    #[error("the guest hung up: {log}")]
+    HungUp {
+        /// The end of QEMU's messages and of the guest's console, where known.
+        log: String,
+    },
     /// QEMU or the guest answered something that is not in the protocol.
     #[error("{peer} answered out of protocol: {answer}")]
     Protocol {
@@ -112,9 +118,9 @@ impl GuestVmError {
         move |source| Self::File { path, source }
     }
 
-    /// The same, and where it is a time limit, with what QEMU and the guest last said.
+    /// The same, and where the guest does not answer, with what QEMU and the guest last said.
     pub(crate) fn with_log(mut self, tail: &str) -> Self {
-        if let Self::TimedOut { log, .. } = &mut self {
+        if let Self::TimedOut { log, .. } | Self::HungUp { log } = &mut self {
             log.push_str(tail);
         }
         self

@@ -92,6 +92,21 @@ fn wait_a_moment(
     Ok(())
 }
 
+/// `error` with what QEMU and the guest said; where the guest hung up, with how QEMU ended.
+pub(crate) fn explained(error: GuestVmError, process: &mut Process, paths: &Paths) -> GuestVmError {
+    if let GuestVmError::HungUp { .. } = error {
+        // Its sockets are closed before it can be waited for.
+        let deadline = Deadline::after(CONNECT_LIMIT);
+        while deadline.check("QEMU's end").is_ok() {
+            if let Err(ended) = check_alive(process, paths) {
+                return ended;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    error.with_log(&paths.tail())
+}
+
 /// An error with what QEMU said, if it has ended.
 pub(crate) fn check_alive(process: &mut Process, paths: &Paths) -> Result<()> {
     match process.exit_status() {

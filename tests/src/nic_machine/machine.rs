@@ -10,7 +10,7 @@ use super::arguments::arguments;
 use super::shell;
 use crate::guest_vm::agent::{Agent, Deadline};
 use crate::guest_vm::qemu::Paths;
-use crate::guest_vm::started::{StartedQemu, check_alive};
+use crate::guest_vm::started::{StartedQemu, check_alive, explained};
 use crate::guest_vm::{
     Artifacts, CommandOutcome, GuestVmError, Process, QEMU_VARIABLE, QemuVersion, Result,
 };
@@ -101,7 +101,7 @@ impl NicMachine {
                 false => check_alive(process, paths).and_then(|()| check_timers(paths)),
             }
         });
-        let outcome = outcome.map_err(|error| error.with_log(&paths.tail()))?;
+        let outcome = outcome.map_err(|error| explained(error, process, paths))?;
         output.pass_on(told)?;
         // What the shell itself said: that there is no such folder, or no such program.
         Ok(CommandOutcome {
