@@ -55,9 +55,9 @@ pub enum GuestVmError {
         /// The end of QEMU's messages and of the guest's console.
         log: String,
     },
-    /// A virtual CPU sleeps and nothing wakes it: seen with QEMU 10.0 and `-accel tcg`, now and then.
-    #[error("QEMU has lost a timer of the machine, says its kernel")]
-    LostTimer,
+    /// A virtual CPU or device sleeps, and nothing wakes it.
+    #[error("QEMU has lost an event of the machine, whose kernel says: {0}")]
+    LostEvent(String),
     /// Nobody waits for the guest any more.
     #[error("the guest was given up")]
     GivenUp,
@@ -116,6 +116,11 @@ impl GuestVmError {
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
+    }
+
+    /// Whether QEMU failed, and not what ran in the guest.
+    pub fn is_qemus(&self) -> bool {
+        matches!(self, Self::QemuEnded { .. } | Self::LostEvent(_))
     }
 
     /// The same, and where the guest does not answer, with what QEMU and the guest last said.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::arguments::arguments;
-use super::shell;
+use super::{lost_event, shell};
 use crate::guest_vm::agent::{Agent, Deadline};
 use crate::guest_vm::qemu::Paths;
 use crate::guest_vm::started::{StartedQemu, check_alive, explained};
@@ -77,8 +77,8 @@ impl NicMachine {
     /// Gives its exit status, 137 if it was killed, and what it wrote, which `told` hears while it runs.
     ///
     /// # Errors
-    /// When it cannot be run at all, or when Ctrl-C came. After [`GuestVmError::LostTimer`] the machine is
-    /// of no use any more.
+    /// When it cannot be run at all, or when Ctrl-C came. After one of
+    /// [QEMU's own](GuestVmError::is_qemus) the machine is of no use any more.
     pub fn run(
         &mut self,
         command: &Command,
@@ -98,7 +98,7 @@ impl NicMachine {
             output.pass_on(told)?;
             match interrupt.raised() {
                 true => Err(GuestVmError::GivenUp),
-                false => check_alive(process, paths).and_then(|()| check_timers(paths)),
+                false => check_alive(process, paths).and_then(|()| check_events(paths)),
             }
         });
         let outcome = outcome.map_err(|error| explained(error, process, paths))?;
@@ -135,14 +135,11 @@ fn qemu() -> Result<PathBuf> {
     })
 }
 
-/// What the kernel says of a CPU that idles for 21 s though a timer of its was due long ago.
-const LOST_TIMER: &str = "kthread timer wakeup didn't happen";
-
-fn check_timers(paths: &Paths) -> Result<()> {
-    let said = std::fs::read(&paths.console).unwrap_or_default();
-    match String::from_utf8_lossy(&said).contains(LOST_TIMER) {
-        true => Err(GuestVmError::LostTimer),
-        false => Ok(()),
+fn check_events(paths: &Paths) -> Result<()> {
+    let console = std::fs::read(&paths.console).unwrap_or_default();
+    match lost_event::find(&String::from_utf8_lossy(&console)) {
+        None => Ok(()),
+        Some(line) => Err(GuestVmError::LostEvent(line.to_owned())),
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod arguments;
 mod clock;
+mod lost_event;
 mod machine;
 mod shell;
 

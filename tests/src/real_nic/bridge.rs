@@ -7,7 +7,7 @@
 
 use std::io;
 
-use super::device::{load, netdev, pci_address, set_up};
+use super::device::{interrupt_one_cpu, load, netdev, pci_address, set_up};
 use super::{DEAF_AFTER, Mishap, RealNic};
 use crate::nic_machine::{BRIDGE_PORTS, UPLINKS};
 use crate::rig::{ip, quiet_ipv6};
@@ -35,6 +35,8 @@ pub fn virtio_on_a_bridge() -> io::Result<RealNic> {
         ip(&format!("link set {port} master {BRIDGE}"))?;
         set_up(port)?;
     }
+    // Otherwise what one instance sent last and the other one first may change places in the bridge.
+    interrupt_one_cpu(&ports)?;
     let [a, b] = UPLINKS.map(|address| pci_address(&netdev(address)?));
     let ([a, b], [port_a, port_b]) = ([a?, b?], ports);
     Ok(RealNic {

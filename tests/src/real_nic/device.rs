@@ -53,6 +53,19 @@ pub(super) fn set_up(netdev: &str) -> io::Result<()> {
     wait_for_carrier(netdev)
 }
 
+/// Lets one CPU take what these devices receive, in the order in which they received it.
+pub(super) fn interrupt_one_cpu(netdevs: &[String]) -> io::Result<()> {
+    const CPU: &str = "0";
+    for netdev in netdevs {
+        let function = Path::new(PCI).join("devices").join(pci_address(netdev)?);
+        for interrupt in fs::read_dir(function.join("msi_irqs"))? {
+            let interrupt = Path::new("/proc/irq").join(interrupt?.file_name());
+            fs::write(interrupt.join("smp_affinity_list"), CPU)?;
+        }
+    }
+    Ok(())
+}
+
 /// Waits for a carrier.
 pub(super) fn wait_for_carrier(netdev: &str) -> io::Result<()> {
     let carrier = Path::new(NET).join(netdev).join("carrier");
